@@ -1,0 +1,1 @@
+"""Watch machine-learning models in production through OpenTelemetry."""

@@ -1,0 +1,246 @@
+"""Every name that driftmeter emits: attributes, metrics with unit and kind, events.
+
+docs/conventions.md is generated from this file (``python tools/conventions.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+SCOPE_NAME: Final = "driftmeter"
+SCHEMA_URL: Final = "https://github.com/driftmeter/driftmeter/blob/main/docs/conventions.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute: its name, the type of its values, what it says, an example."""
+
+    name: str
+    type: Literal["string", "int", "double", "boolean"]
+    says: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: its name, OTel data type, UCUM unit, what it says, and its attributes."""
+
+    name: str
+    kind: Literal["histogram", "exponential_histogram", "counter", "gauge"]
+    unit: str
+    says: str
+    attributes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One OTel log event: its name, what it says, and its attributes."""
+
+    name: str
+    says: str
+    attributes: tuple[str, ...]
+
+
+ML_MODEL_NAME: Final = "ml.model.name"
+ML_MODEL_VERSION: Final = "ml.model.version"
+ML_MODEL_FRAMEWORK: Final = "ml.model.framework"
+ML_MODEL_TASK: Final = "ml.model.task"
+ML_OPERATION_NAME: Final = "ml.operation.name"
+ML_BATCH_SIZE: Final = "ml.batch.size"
+ML_COLUMN_NAME: Final = "ml.column.name"
+ML_COLUMN_ROLE: Final = "ml.column.role"
+ML_COLUMN_KIND: Final = "ml.column.kind"
+ML_COLUMN_PART: Final = "ml.column.part"
+ML_CATEGORY: Final = "ml.category"
+ML_BASELINE_KIND: Final = "ml.baseline.kind"
+ML_BASELINE_ID: Final = "ml.baseline.id"
+ML_BASELINE_CREATED: Final = "ml.baseline.created"
+ML_BASELINE_SOURCE: Final = "ml.baseline.source"
+ML_DISTANCE_METHOD: Final = "ml.distance.method"
+ML_QUALITY_CHECK: Final = "ml.quality.check"
+ML_PREDICTION_ID: Final = "ml.prediction.id"
+ERROR_TYPE: Final = "error.type"
+
+ATTRIBUTES: Final = (
+    Attribute(ML_MODEL_NAME, "string", "The model's name.", "flight-delay"),
+    Attribute(ML_MODEL_VERSION, "string", "The model's version, when it has one.", "7"),
+    Attribute(ML_MODEL_FRAMEWORK, "string", "The framework that predicts.", "sklearn"),
+    Attribute(ML_MODEL_TASK, "string", "What the model does.", "classification"),
+    Attribute(ML_OPERATION_NAME, "string", "The method that was called.", "predict_proba"),
+    Attribute(ML_BATCH_SIZE, "int", "Rows in one call.", "32"),
+    Attribute(ML_COLUMN_NAME, "string", "A feature, prediction, score or label.", "temp"),
+    Attribute(ML_COLUMN_ROLE, "string", "feature, prediction, score or label.", "feature"),
+    Attribute(ML_COLUMN_KIND, "string", "numeric or categorical.", "numeric"),
+    Attribute(
+        ML_COLUMN_PART,
+        "int",
+        "Tells apart the points of one numeric column whose occupied buckets lie far from each other; "
+        "absent where one point holds them all.",
+        "1",
+    ),
+    Attribute(ML_CATEGORY, "string", "One category; `__other__` holds those that are not kept apart.", "JFK"),
+    Attribute(
+        ML_BASELINE_KIND,
+        "string",
+        "training, validation, previous_window, seasonal or model.",
+        "training",
+    ),
+    Attribute(ML_BASELINE_ID, "string", "Which baseline: a digest of its content.", "3f9c2b7a"),
+    Attribute(ML_BASELINE_CREATED, "string", "When the baseline was built, ISO 8601.", "2013-03-01T00:00:00Z"),
+    Attribute(ML_BASELINE_SOURCE, "string", "What the baseline was built from, in its builder's words.", "Q1"),
+    Attribute(ML_DISTANCE_METHOD, "string", "How a distance was computed.", "psi"),
+    Attribute(
+        ML_QUALITY_CHECK,
+        "string",
+        "missing, non_finite, type_mismatch, out_of_range, unseen_category, missing_column or unexpected_column.",
+        "missing",
+    ),
+    Attribute(ML_PREDICTION_ID, "string", "Joins a prediction with its outcome.", "b1c2"),
+    Attribute(ERROR_TYPE, "string", "The exception's class, when the call failed.", "ValueError"),
+)
+
+_MODEL = (ML_MODEL_NAME, ML_MODEL_VERSION)
+_CALL = (*_MODEL, ML_MODEL_FRAMEWORK, ML_OPERATION_NAME)
+_COLUMN = (*_MODEL, ML_COLUMN_NAME, ML_COLUMN_ROLE)
+_BASELINE = (ML_BASELINE_KIND, ML_BASELINE_ID)
+
+PREDICTION_DURATION: Final = Metric(
+    "ml.prediction.duration", "histogram", "s", "Duration of one call of the model.", (*_CALL, ERROR_TYPE)
+)
+PREDICTION_ROWS: Final = Metric("ml.prediction.rows", "counter", "{row}", "Rows predicted.", _CALL)
+COLUMN_VALUE: Final = Metric(
+    "ml.column.value",
+    "exponential_histogram",
+    "1",
+    "The distribution of a numeric column's finite values.",
+    (*_COLUMN, ML_COLUMN_PART),
+)
+COLUMN_CATEGORIES: Final = Metric(
+    "ml.column.categories", "counter", "{value}", "Values of a categorical column.", (*_COLUMN, ML_CATEGORY)
+)
+COLUMN_MISSING: Final = Metric("ml.column.missing", "counter", "{value}", "Nulls: None, NaN, NA.", _COLUMN)
+COLUMN_INVALID: Final = Metric(
+    "ml.column.invalid",
+    "counter",
+    "{value}",
+    "Values that cannot be sketched: infinite (`non_finite`) or of the wrong type (`type_mismatch`).",
+    (*_COLUMN, ML_QUALITY_CHECK),
+)
+
+
+def _comparison(word: str, against: str) -> tuple[Metric, Metric, Metric, Metric]:
+    column = (*_COLUMN, *_BASELINE)
+    return (
+        Metric(
+            f"ml.{word}.distance",
+            "gauge",
+            "1",
+            f"Distance of a column's window from {against}.",
+            (*column, ML_DISTANCE_METHOD),
+        ),
+        Metric(
+            f"ml.{word}.p_value",
+            "gauge",
+            "1",
+            "How likely a distance this large is when nothing changed; it knows both sample sizes, "
+            "and is adjusted for the number of columns (false discovery rate).",
+            column,
+        ),
+        Metric(f"ml.{word}.detected", "gauge", "1", "The verdict: 1 detected, 0 not.", column),
+        Metric(f"ml.{word}.share", "gauge", "1", "Share of features with a verdict of 1.", (*_MODEL, *_BASELINE)),
+    )
+
+
+SKEW_DISTANCE, SKEW_P_VALUE, SKEW_DETECTED, SKEW_SHARE = _comparison("skew", "training or validation data")
+DRIFT_DISTANCE, DRIFT_P_VALUE, DRIFT_DETECTED, DRIFT_SHARE = _comparison("drift", "earlier serving data")
+
+QUALITY_RATIO: Final = Metric(
+    "ml.quality.ratio",
+    "gauge",
+    "1",
+    "Share of a column's values that fail a check.",
+    (*_COLUMN, ML_QUALITY_CHECK),
+)
+QUALITY_VIOLATED: Final = Metric(
+    "ml.quality.violated",
+    "gauge",
+    "1",
+    "The verdict: 1 when the ratio exceeds the baseline's by more than chance and the floor, else 0.",
+    (*_COLUMN, ML_QUALITY_CHECK),
+)
+WINDOW_ROWS: Final = Metric("ml.window.rows", "gauge", "{row}", "Rows in the window the signals speak of.", _MODEL)
+WINDOW_END: Final = Metric(
+    "ml.window.end", "gauge", "s", "When the window that the signals speak of ended, in Unix time.", _MODEL
+)
+SELF_ERRORS: Final = Metric(
+    "driftmeter.errors", "counter", "{error}", "Errors of driftmeter's own that it swallowed.", (ERROR_TYPE,)
+)
+SELF_DROPPED_ROWS: Final = Metric(
+    "driftmeter.dropped_rows", "counter", "{row}", "Rows that were not sketched.", (*_MODEL, ERROR_TYPE)
+)
+SELF_FLUSH_DURATION: Final = Metric(
+    "driftmeter.flush.duration", "histogram", "s", "Time one collection spent on sketches and signals.", ()
+)
+
+METRICS: Final = (
+    PREDICTION_DURATION,
+    PREDICTION_ROWS,
+    COLUMN_VALUE,
+    COLUMN_CATEGORIES,
+    COLUMN_MISSING,
+    COLUMN_INVALID,
+    SKEW_DISTANCE,
+    SKEW_P_VALUE,
+    SKEW_DETECTED,
+    SKEW_SHARE,
+    DRIFT_DISTANCE,
+    DRIFT_P_VALUE,
+    DRIFT_DETECTED,
+    DRIFT_SHARE,
+    QUALITY_RATIO,
+    QUALITY_VIOLATED,
+    WINDOW_ROWS,
+    WINDOW_END,
+    SELF_ERRORS,
+    SELF_DROPPED_ROWS,
+    SELF_FLUSH_DURATION,
+)
+
+
+def _turn(word: str) -> tuple[Event, Event]:
+    column = (*_COLUMN, *_BASELINE)
+    return (
+        Event(f"ml.{word}.detected", "A verdict turned to 1; the body says what moved.", column),
+        Event(f"ml.{word}.resolved", "A verdict turned back to 0.", column),
+    )
+
+
+SKEW_TURNED, DRIFT_TURNED = _turn("skew"), _turn("drift")
+QUALITY_TURNED: Final = (
+    Event(
+        "ml.quality.violated",
+        "A quality check turned to violated; the body says how.",
+        (*_COLUMN, ML_QUALITY_CHECK),
+    ),
+    Event("ml.quality.resolved", "A quality check is kept again.", (*_COLUMN, ML_QUALITY_CHECK)),
+)
+EVENTS: Final = (*SKEW_TURNED, *DRIFT_TURNED, *QUALITY_TURNED)
+
+DURATION_BUCKETS: Final = (
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+)
+"""Explicit bounds of ``ml.prediction.duration``, in seconds: half a millisecond to ten seconds."""

@@ -1,0 +1,43 @@
+"""Mergeable summaries of columns: numeric (exponential histograms) and categorical (bounded counts)."""
+
+from driftmeter.sketches._block import BlockSketcher
+from driftmeter.sketches._buckets import Buckets
+from driftmeter.sketches._categorical import (
+    OTHER,
+    CategoricalSketch,
+    CategoryCounter,
+    category_name,
+    is_missing,
+)
+from driftmeter.sketches._mapping import MAX_SCALE, MIN_SCALE, lower_boundary, map_to_index
+from driftmeter.sketches._numeric import (
+    MAX_BUCKETS,
+    NumericSketch,
+    coarser_keys,
+    key_edges,
+    key_values,
+)
+from driftmeter.sketches._snapshot import Sketch, Snapshot, merge_sketches, merge_snapshots
+
+__all__ = [
+    "MAX_BUCKETS",
+    "MAX_SCALE",
+    "MIN_SCALE",
+    "OTHER",
+    "BlockSketcher",
+    "Buckets",
+    "CategoricalSketch",
+    "CategoryCounter",
+    "NumericSketch",
+    "Sketch",
+    "Snapshot",
+    "category_name",
+    "coarser_keys",
+    "is_missing",
+    "key_edges",
+    "key_values",
+    "lower_boundary",
+    "map_to_index",
+    "merge_sketches",
+    "merge_snapshots",
+]

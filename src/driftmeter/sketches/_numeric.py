@@ -1,0 +1,167 @@
+"""The numeric sketch: a mergeable summary of one column, exactly OpenTelemetry's exponential histogram.
+
+Guarantee: a quantile is within a relative error of ``2 ** (2 ** -scale - 1) - 1`` half a bucket wide of the true
+one. The scale starts at 20 (a millionth) and falls, exactly, when a column occupies more than ``max_buckets``
+buckets; it never falls below 3 (4.4 %). Merging is commutative and associative and loses no count.
+Memory: 16 bytes an occupied bucket, 10 kB at most for ordinary columns.
+
+Source: Masson, Rim, Lee, "DDSketch", VLDB 2019 (with gamma = base); OpenTelemetry metrics data model.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from driftmeter.sketches._buckets import Buckets, collect, empty
+from driftmeter.sketches._mapping import MAX_SCALE, MIN_SCALE, lower_boundary, map_to_index
+from driftmeter.typing import Float64Array, Int64Array
+
+MAX_BUCKETS: Final = 640
+
+_ZERO_KEY_OFFSET: Final = 1 << 40
+"""Added to a bucket index so that it is positive at every scale; see `NumericSketch.keys`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumericSketch:
+    """A numeric column's values, summed up.
+
+    ``min`` and ``max`` are NaN when no finite value was seen. Beside the finite values it counts
+    ``missing`` (nulls), ``non_finite`` (infinities) and ``mismatched`` (values of a wrong type).
+    """
+
+    scale: int = MAX_SCALE
+    positive: Buckets = field(default_factory=empty)
+    negative: Buckets = field(default_factory=empty)
+    zero_count: int = 0
+    sum: float = 0.0
+    min: float = math.nan
+    max: float = math.nan
+    missing: int = 0
+    non_finite: int = 0
+    mismatched: int = 0
+
+    @classmethod
+    def from_values(cls, values: Float64Array, *, max_buckets: int = MAX_BUCKETS) -> NumericSketch:
+        """Sketch the values of shape (n,); NaN counts as missing, infinities as non-finite."""
+        finite = values[np.isfinite(values)]
+        missing = int(np.isnan(values).sum())
+        if not len(finite):
+            return cls(missing=missing, non_finite=len(values) - missing)
+        positive, negative = finite[finite > 0], -finite[finite < 0]
+        return cls(
+            positive=collect(map_to_index(positive, MAX_SCALE)),
+            negative=collect(map_to_index(negative, MAX_SCALE)),
+            zero_count=len(finite) - len(positive) - len(negative),
+            sum=float(finite.sum()),
+            min=float(finite.min()),
+            max=float(finite.max()),
+            missing=missing,
+            non_finite=len(values) - missing - len(finite),
+        ).compacted(max_buckets)
+
+    @property
+    def count(self) -> int:
+        """The number of finite values."""
+        return self.zero_count + self.positive.total + self.negative.total
+
+    @property
+    def total(self) -> int:
+        """The number of rows seen: finite, missing and invalid."""
+        return self.count + self.missing + self.non_finite + self.mismatched
+
+    def at_scale(self, scale: int) -> NumericSketch:
+        """Return the same counts at a coarser scale, exactly."""
+        by = self.scale - scale
+        if by < 0:
+            raise ValueError(f"scale must be at most the sketch's own, {self.scale}; got {scale}")
+        return replace(self, scale=scale, positive=self.positive.downscaled(by), negative=self.negative.downscaled(by))
+
+    def compacted(self, max_buckets: int = MAX_BUCKETS) -> NumericSketch:
+        """Return the finest sketch of the same values with at most ``max_buckets`` (or at scale 3)."""
+        sketch = self
+        while len(sketch.positive) + len(sketch.negative) > max_buckets and sketch.scale > MIN_SCALE:
+            sketch = sketch.at_scale(sketch.scale - 1)
+        return sketch
+
+    def merge(self, other: NumericSketch, *, max_buckets: int = MAX_BUCKETS) -> NumericSketch:
+        """Return the sketch of both columns' values; neither argument changes."""
+        scale = min(self.scale, other.scale)
+        a, b = self.at_scale(scale), other.at_scale(scale)
+        return NumericSketch(
+            scale=scale,
+            positive=a.positive.merged(b.positive),
+            negative=a.negative.merged(b.negative),
+            zero_count=a.zero_count + b.zero_count,
+            sum=a.sum + b.sum,
+            min=float(np.fmin(a.min, b.min)),
+            max=float(np.fmax(a.max, b.max)),
+            missing=a.missing + b.missing,
+            non_finite=a.non_finite + b.non_finite,
+            mismatched=a.mismatched + b.mismatched,
+        ).compacted(max_buckets)
+
+    def keys(self) -> tuple[Int64Array, Int64Array]:
+        """Return the occupied buckets as (keys, counts), in the order of the values they hold.
+
+        A key orders buckets of both signs and zero on one line: ``-(index + 2**40)`` for negative values, 0 for
+        zeros, ``index + 2**40`` for positive ones.
+        """
+        zero = np.zeros(1 if self.zero_count else 0, dtype=np.int64)
+        keys = np.concatenate(
+            (
+                -(self.negative.indexes[::-1] + _ZERO_KEY_OFFSET),
+                zero,
+                self.positive.indexes + _ZERO_KEY_OFFSET,
+            )
+        )
+        counts = np.concatenate((self.negative.counts[::-1], zero + self.zero_count, self.positive.counts))
+        return keys, counts
+
+    def quantile(self, q: float) -> float:
+        """Return the value at quantile ``q`` from 0 to 1, or NaN for an empty sketch."""
+        if not 0 <= q <= 1:
+            raise ValueError(f"q must be from 0 to 1; got {q}")
+        keys, counts = self.keys()
+        if not len(keys):
+            return math.nan
+        rank = q * (self.count - 1)
+        at = int(np.searchsorted(np.cumsum(counts), rank, side="right"))
+        return float(np.clip(key_values(keys[at : at + 1], self.scale)[0], self.min, self.max))
+
+    @property
+    def std(self) -> float:
+        """The standard deviation, from the buckets' middles; NaN for an empty sketch."""
+        keys, counts = self.keys()
+        if not len(keys):
+            return math.nan
+        values = np.clip(key_values(keys, self.scale), self.min, self.max)
+        mean = float(np.average(values, weights=counts))
+        return math.sqrt(float(np.average((values - mean) ** 2, weights=counts)))
+
+
+def key_values(keys: Int64Array, scale: int) -> Float64Array:
+    """Return a value for each key: the one whose relative error to both edges of its bucket is the same."""
+    lower, upper = key_edges(keys, scale)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        middle = 2 * lower * (upper / (lower + upper))
+    return np.where(keys == 0, 0.0, middle)
+
+
+def key_edges(keys: Int64Array, scale: int) -> tuple[Float64Array, Float64Array]:
+    """Return the (lower, upper) edge of each key's bucket; both are 0 for the zero bucket."""
+    index = np.abs(keys) - _ZERO_KEY_OFFSET
+    near = np.where(keys == 0, 0.0, lower_boundary(index, scale))
+    far = np.where(keys == 0, 0.0, lower_boundary(index + 1, scale))
+    negative = keys < 0
+    return np.where(negative, -far, near), np.where(negative, -near, far)
+
+
+def coarser_keys(keys: Int64Array, by: int) -> Int64Array:
+    """Return the keys of the buckets that hold these ones ``by`` scales further down."""
+    index = (np.abs(keys) - _ZERO_KEY_OFFSET) >> by
+    return np.where(keys == 0, 0, np.sign(keys) * (index + _ZERO_KEY_OFFSET))
