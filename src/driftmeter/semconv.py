@@ -74,10 +74,10 @@ ATTRIBUTES: Final = (
     Attribute(ML_COLUMN_KIND, "string", "numeric or categorical.", "numeric"),
     Attribute(
         ML_COLUMN_PART,
-        "int",
-        "Tells apart the points of one numeric column whose occupied buckets lie far from each other; "
-        "absent where one point holds them all.",
-        "1",
+        "string",
+        "Tells apart the points of one numeric column whose occupied buckets lie far from each other: the "
+        "boundary that the part starts at; absent on the main part.",
+        "3.39999e+38",
     ),
     Attribute(ML_CATEGORY, "string", "One category; `__other__` holds those that are not kept apart.", "JFK"),
     Attribute(

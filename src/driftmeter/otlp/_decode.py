@@ -1,0 +1,219 @@
+"""From OTLP protobuf back to snapshots; the exact inverse of `sketch_metrics`.
+
+Metrics that are not column sketches are passed over. Delta points of one column add up. Of a cumulative stream
+only its last point counts, since it holds all the earlier ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
+
+from driftmeter import semconv
+from driftmeter.exceptions import DecodeError
+from driftmeter.schema import KINDS, ROLES, Column, Kind, Model
+from driftmeter.sketches import (
+    MAX_SCALE,
+    OTHER,
+    Buckets,
+    CategoricalSketch,
+    NumericSketch,
+    Sketch,
+    Snapshot,
+)
+
+MAX_BUCKETS_A_POINT: Final = 1 << 16
+
+_Key: TypeAlias = tuple[Model, Column]
+
+
+@dataclass(slots=True)
+class _Categories:
+    """A categorical column in the making: one point a category."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    missing: int = 0
+    mismatched: int = 0
+
+    def sketch(self) -> CategoricalSketch:
+        counts = dict(self.counts)
+        other = counts.pop(OTHER, 0)
+        return CategoricalSketch(counts, other=other, missing=self.missing, mismatched=self.mismatched)
+
+
+@dataclass(slots=True)
+class _Columns:
+    """Columns in the making, by model, and the interval that each model's points span."""
+
+    numeric: dict[_Key, NumericSketch] = field(default_factory=dict)
+    categorical: defaultdict[_Key, _Categories] = field(default_factory=lambda: defaultdict(_Categories))
+    start: dict[Model, int] = field(default_factory=dict)
+    end: dict[Model, int] = field(default_factory=dict)
+
+    def add_numeric(self, key: _Key, sketch: NumericSketch) -> None:
+        known = self.numeric.get(key)
+        self.numeric[key] = sketch if known is None else known.merge(sketch)
+
+    def extend(self, model: Model, start: int, end: int) -> None:
+        self.start[model] = min(self.start.get(model, start), start)
+        self.end[model] = max(self.end.get(model, end), end)
+
+    def snapshots(self) -> list[Snapshot]:
+        columns: defaultdict[Model, dict[Column, Sketch]] = defaultdict(dict)
+        for (model, column), sketch in self.numeric.items():
+            columns[model][column] = sketch
+        for (model, column), categories in self.categorical.items():
+            columns[model][column] = categories.sketch()
+        return [Snapshot(model, self.start[model], self.end[model], columns[model]) for model in columns]
+
+
+def snapshots(self) -> list[Snapshot]:
+    return [
+        Snapshot(
+            model,
+            self.start[model],
+            self.end[model],
+            {column: sketch for (owner, column), sketch in self.sketches.items() if owner == model},
+        )
+        for model in self.start
+    ]
+
+
+def snapshots(requests: Iterable[ExportMetricsServiceRequest]) -> list[Snapshot]:
+    """Return the snapshots in the requests, one a model, all replicas and intervals merged.
+
+    Raises:
+        DecodeError: A point of ours breaks a rule, and which.
+    """
+    columns = _Columns()
+    cumulative: dict[tuple[Any, ...], tuple[str, Any]] = {}
+    for resource, metric in _metrics(requests):
+        data = metric.exponential_histogram if metric.WhichOneof("data") == "exponential_histogram" else metric.sum
+        for point in data.data_points:
+            if data.aggregation_temporality == pb.AGGREGATION_TEMPORALITY_CUMULATIVE:
+                labels = tuple(sorted(_attributes(point).items(), key=str))
+                stream = (resource, metric.name, labels, point.start_time_unix_nano)
+                known = cumulative.get(stream)
+                if known is None or known[1].time_unix_nano <= point.time_unix_nano:
+                    cumulative[stream] = (metric.name, point)
+            else:
+                _add_point(columns, metric.name, point)
+    for name, point in cumulative.values():
+        _add_point(columns, name, point)
+    return columns.snapshots()
+
+
+_READERS: Final = {
+    semconv.COLUMN_VALUE.name: "exponential_histogram",
+    semconv.COLUMN_CATEGORIES.name: "sum",
+    semconv.COLUMN_MISSING.name: "sum",
+    semconv.COLUMN_INVALID.name: "sum",
+}
+
+
+def _metrics(requests: Iterable[ExportMetricsServiceRequest]) -> Iterator[tuple[bytes, pb.Metric]]:
+    for request in requests:
+        for resource_metrics in request.resource_metrics:
+            resource = resource_metrics.resource.SerializeToString(deterministic=True)
+            for scope_metrics in resource_metrics.scope_metrics:
+                for metric in scope_metrics.metrics:
+                    if _READERS.get(metric.name) == metric.WhichOneof("data"):
+                        yield resource, metric
+
+
+def _add_point(columns: _Columns, name: str, point: Any) -> None:
+    attributes = _attributes(point)
+    kind = _kind(name, attributes)
+    model = _model(attributes, name)
+    key = (model, _column(attributes, name, kind))
+    columns.extend(model, point.start_time_unix_nano, point.time_unix_nano)
+    if name == semconv.COLUMN_VALUE.name:
+        columns.add_numeric(key, _numeric(point))
+        return
+    count = _count(point, name)
+    if name == semconv.COLUMN_CATEGORIES.name:
+        columns.categorical[key].counts[str(attributes.get(semconv.ML_CATEGORY, OTHER))] += count
+    elif kind == "categorical":
+        categories = columns.categorical[key]
+        if name == semconv.COLUMN_MISSING.name:
+            categories.missing += count
+        else:
+            categories.mismatched += count
+    elif name == semconv.COLUMN_MISSING.name:
+        columns.add_numeric(key, NumericSketch(missing=count))
+    elif attributes.get(semconv.ML_QUALITY_CHECK) == "non_finite":
+        columns.add_numeric(key, NumericSketch(non_finite=count))
+    else:
+        columns.add_numeric(key, NumericSketch(mismatched=count))
+
+
+def _kind(name: str, attributes: dict[str, Any]) -> Kind:
+    if name == semconv.COLUMN_VALUE.name:
+        return "numeric"
+    if name == semconv.COLUMN_CATEGORIES.name:
+        return "categorical"
+    kind: Kind = attributes.get(semconv.ML_COLUMN_KIND, "numeric")
+    if kind not in KINDS:
+        raise DecodeError(f"{semconv.ML_COLUMN_KIND} must be one of {', '.join(KINDS)}; got {kind!r}")
+    return kind
+
+
+def _attributes(point: Any) -> dict[str, Any]:
+    return {
+        pair.key: getattr(pair.value, pair.value.WhichOneof("value") or "string_value") for pair in point.attributes
+    }
+
+
+def _model(attributes: dict[str, Any], name: str) -> Model:
+    if semconv.ML_MODEL_NAME not in attributes:
+        raise DecodeError(f"a point of {name} must have the attribute {semconv.ML_MODEL_NAME}; it has {attributes}")
+    return Model(str(attributes[semconv.ML_MODEL_NAME]), str(attributes.get(semconv.ML_MODEL_VERSION, "")))
+
+
+def _column(attributes: dict[str, Any], name: str, kind: Kind) -> Column:
+    role = attributes.get(semconv.ML_COLUMN_ROLE, "feature")
+    if semconv.ML_COLUMN_NAME not in attributes or role not in ROLES:
+        raise DecodeError(
+            f"a point of {name} must have the attribute {semconv.ML_COLUMN_NAME} and a {semconv.ML_COLUMN_ROLE} "
+            f"out of {', '.join(ROLES)}; it has {attributes}"
+        )
+    return Column(str(attributes[semconv.ML_COLUMN_NAME]), role, kind)
+
+
+def _count(point: Any, name: str) -> int:
+    value = point.as_int if point.WhichOneof("value") == "as_int" else point.as_double
+    if not (math.isfinite(value) and value >= 0 and value == int(value)):
+        raise DecodeError(f"a point of {name} must hold a count; got {value}")
+    return int(value)
+
+
+def _numeric(point: pb.ExponentialHistogramDataPoint) -> NumericSketch:
+    if point.scale > MAX_SCALE:
+        raise DecodeError(f"scale must be at most {MAX_SCALE}; got {point.scale}")
+    sketch = NumericSketch(
+        scale=point.scale,
+        positive=_buckets(point.positive),
+        negative=_buckets(point.negative),
+        zero_count=point.zero_count,
+        sum=point.sum,
+        min=point.min if point.HasField("min") else math.nan,
+        max=point.max if point.HasField("max") else math.nan,
+    )
+    if sketch.count != point.count:
+        raise DecodeError(f"count must be the sum of the bucket counts, {sketch.count}; got {point.count}")
+    return sketch
+
+
+def _buckets(buckets: pb.ExponentialHistogramDataPoint.Buckets) -> Buckets:
+    if len(buckets.bucket_counts) > MAX_BUCKETS_A_POINT:
+        raise DecodeError(f"a point must have at most {MAX_BUCKETS_A_POINT} buckets; got {len(buckets.bucket_counts)}")
+    counts = np.fromiter(buckets.bucket_counts, dtype=np.int64, count=len(buckets.bucket_counts))
+    occupied = np.flatnonzero(counts)
+    return Buckets(occupied + buckets.offset, counts[occupied])

@@ -1,0 +1,59 @@
+"""OTLP JSON: the form that the collector's file exporter writes, and that a baseline file has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.sdk.metrics.export import Metric, MetricsData, ResourceMetrics, ScopeMetrics
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from driftmeter import semconv
+from driftmeter.exceptions import DecodeError
+
+
+def to_request(metrics: list[Metric], *, scope_attributes: Mapping[str, str]) -> ExportMetricsServiceRequest:
+    """Return an OTLP request with the metrics under a scope with the attributes, and an empty resource."""
+    scope = InstrumentationScope(semconv.SCOPE_NAME, schema_url=semconv.SCHEMA_URL, attributes=scope_attributes)
+    resource_metrics = ResourceMetrics(
+        resource=Resource({}), scope_metrics=[ScopeMetrics(scope, metrics, semconv.SCHEMA_URL)], schema_url=""
+    )
+    return encode_metrics(MetricsData([resource_metrics]))
+
+
+def to_json(request: ExportMetricsServiceRequest) -> str:
+    """Return the request as one line of OTLP JSON."""
+    return json.dumps(MessageToDict(request, use_integers_for_enums=True), separators=(",", ":"))
+
+
+def from_json(text: str) -> list[ExportMetricsServiceRequest]:
+    """Return the requests in a text of OTLP JSON: one object, or one a line as the collector writes them.
+
+    Raises:
+        DecodeError: The text is not OTLP JSON, and where.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    try:
+        return [_request(json.loads(line)) for line in lines]
+    except json.JSONDecodeError:
+        # Not one object a line: perhaps one object over many lines.
+        try:
+            return [_request(json.loads(text))]
+        except json.JSONDecodeError as error:
+            raise DecodeError(f"it is not JSON: {error}") from None
+
+
+def _request(value: Any) -> ExportMetricsServiceRequest:
+    if not isinstance(value, dict) or "resourceMetrics" not in value:
+        raise DecodeError("it is not OTLP JSON: an object with the key 'resourceMetrics' was expected")
+    request = ExportMetricsServiceRequest()
+    try:
+        ParseDict(value, request, ignore_unknown_fields=True)
+    except ParseError as error:
+        raise DecodeError(f"it is not OTLP JSON: {error}") from None
+    return request
