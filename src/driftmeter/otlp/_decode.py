@@ -74,18 +74,6 @@ class _Columns:
         return [Snapshot(model, self.start[model], self.end[model], columns[model]) for model in columns]
 
 
-def snapshots(self) -> list[Snapshot]:
-    return [
-        Snapshot(
-            model,
-            self.start[model],
-            self.end[model],
-            {column: sketch for (owner, column), sketch in self.sketches.items() if owner == model},
-        )
-        for model in self.start
-    ]
-
-
 def snapshots(requests: Iterable[ExportMetricsServiceRequest]) -> list[Snapshot]:
     """Return the snapshots in the requests, one a model, all replicas and intervals merged.
 

@@ -8,7 +8,8 @@ one scale. A year column with a sentinel::
 
 The main part holds the fullest run of positive and of negative buckets, and the zeros; every other run is a part
 named by the boundary that its lowest bucket starts at, so that a part keeps its name while its lowest bucket stays.
-Six digits tell any two runs apart: `MAX_GAP` buckets are a ten-thousandth of the value at the finest scale. Where even that is too long, the sketch goes down in scale, exactly, until it fits.
+Six digits tell any two runs apart: `MAX_GAP` buckets are a ten-thousandth of the value at the finest scale.
+Where even that is too long, the sketch goes down in scale, exactly, until it fits.
 """
 
 from __future__ import annotations
