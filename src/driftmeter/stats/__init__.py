@@ -13,11 +13,17 @@ from driftmeter.stats._distances import (
     total_variation,
     wasserstein,
 )
+from driftmeter.stats._homogeneity import homogeneity_p_values
+from driftmeter.stats._overdispersion import DesignEffect
+from driftmeter.stats._proportions import excess_p_value
 
 __all__ = [
     "DISTANCES",
+    "DesignEffect",
     "chi_square",
+    "excess_p_value",
     "hellinger",
+    "homogeneity_p_values",
     "jensen_shannon",
     "kolmogorov_smirnov",
     "l_infinity",

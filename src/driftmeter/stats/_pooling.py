@@ -1,0 +1,98 @@
+"""Pooling of sparse bins, so that every bin of a test expects enough rows on the smaller side.
+
+Which bins are pooled depends on the pooled counts of both sides only, which the test conditions on: pooling
+does not bias it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.intp]
+
+
+def pool_sparse_bins(
+    live: FloatArray, baseline: FloatArray, *, ordered: BoolArray, least: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The counts on fewer bins, each of which expects at least `least` rows of the smaller side.
+
+    Ordered bins are pooled with their neighbours, from the left. Unordered bins that suffice stay as they are,
+    and the sparse ones are pooled among themselves, the larger first.
+
+    Args:
+        live: Counts, shape (d, B).
+        baseline: Counts, shape (d, B).
+        ordered: Whether the order of the bins means something, shape (d,).
+        least: Rows that a bin has to expect, shape (d,).
+
+    Returns:
+        Counts of shape (d, B'), padded with zeros.
+    """
+    pooled = live + baseline
+    smaller = np.minimum(live.sum(axis=1), baseline.sum(axis=1))
+    share = smaller / np.maximum(pooled.sum(axis=1), 1.0)
+    expected = pooled * share[:, None]
+    sparse = (expected < least[:, None]) & (pooled > 0)
+    todo = np.flatnonzero(sparse.any(axis=1))
+    if todo.size == 0:
+        return live, baseline
+    return _pool_columns(live, baseline, expected, todo=todo, ordered=ordered, least=least)
+
+
+def _pool_columns(
+    live: FloatArray,
+    baseline: FloatArray,
+    expected: FloatArray,
+    *,
+    todo: IntArray,
+    ordered: BoolArray,
+    least: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Pool the columns `todo`, leave the others."""
+    width = live.shape[1]
+    place = np.tile(np.arange(width), (todo.size, 1))
+    loose = ~ordered[todo]
+    if loose.any():
+        place[loose] = np.argsort(-expected[todo[loose]], axis=1, kind="stable")
+    group = greedy_groups(np.take_along_axis(expected[todo], place, axis=1), least[todo])
+    slot = (np.arange(todo.size)[:, None] * width + group).ravel()
+
+    def pooled(counts: FloatArray) -> FloatArray:
+        result = counts.copy()
+        sorted_counts = np.take_along_axis(counts[todo], place, axis=1).ravel()
+        result[todo] = np.bincount(slot, sorted_counts, todo.size * width).reshape(todo.size, width)
+        return result
+
+    live, baseline = pooled(live), pooled(baseline)
+    used = int(np.flatnonzero((live + baseline).sum(axis=0)).max(initial=0)) + 1
+    return live[:, :used], baseline[:, :used]
+
+
+def greedy_groups(expected: FloatArray, least: FloatArray) -> IntArray:
+    """Group per bin, from the left, each closed once it expects `least`; what is left joins the last one.
+
+        expected 3 1 4 9 2 1, least 5  ->  groups 0 0 0 1 1 1
+
+    Args:
+        expected: Expected rows, shape (d, B).
+        least: Shape (d,).
+
+    Returns:
+        Group numbers from 0 without gaps, shape (d, B).
+    """
+    by_bin = np.ascontiguousarray(expected.T)
+    # After each bin, what is still to come: a group may only close if the rest can make one.
+    to_come = np.cumsum(by_bin[::-1], axis=0)[::-1]
+    closable = np.zeros(by_bin.shape, dtype=bool)
+    closable[:-1] = to_come[1:] >= least
+    group = np.zeros(by_bin.shape, dtype=np.intp)
+    held = np.zeros(by_bin.shape[1])
+    for j in range(by_bin.shape[0] - 1):
+        held += by_bin[j]
+        closes = (held >= least) & closable[j]
+        held[closes] = 0.0
+        group[j + 1] = closes
+    return np.ascontiguousarray(np.cumsum(group, axis=0).T)
