@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from driftmeter.stats._bins import ROWS_PER_BIN, bin_count, category_groups, equal_mass_groups
 from driftmeter.stats._distances import (
     DISTANCES,
     chi_square,
@@ -14,13 +15,19 @@ from driftmeter.stats._distances import (
     wasserstein,
 )
 from driftmeter.stats._homogeneity import homogeneity_p_values
+from driftmeter.stats._multiplicity import benjamini_hochberg
 from driftmeter.stats._overdispersion import DesignEffect
 from driftmeter.stats._proportions import excess_p_value
 
 __all__ = [
     "DISTANCES",
+    "ROWS_PER_BIN",
     "DesignEffect",
+    "benjamini_hochberg",
+    "bin_count",
+    "category_groups",
     "chi_square",
+    "equal_mass_groups",
     "excess_p_value",
     "hellinger",
     "homogeneity_p_values",

@@ -1,0 +1,99 @@
+"""How many bins to compare on, and which buckets or categories make them.
+
+Bins come from the baseline alone, so that they can be computed once. Their number follows the smaller sample: more
+bins than that see noise, fewer miss narrow changes.
+"""
+
+from __future__ import annotations
+
+import bisect
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+IntArray = NDArray[np.intp]
+
+ROWS_PER_BIN = 20
+"""Rows of the smaller sample that a numeric bin should expect."""
+
+# The baseline's own rows make the bins, so their number per bin is fixed and the true share of the bin is what
+# varies, by 1 / rows: with 20 that skews every statistic, with 50 no longer.
+_BASELINE_ROWS_PER_BIN = 50
+
+# Counts of bins in steps of a quarter or so: bins and what is derived from them stay the same from one window to
+# the next, though the traffic differs a little.
+_LADDER = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200, 256)
+
+
+def bin_count(n_live: float, n_baseline: float, *, max_bins: int = 50) -> int:
+    """How many equally likely bins to compare two samples of a numeric column on.
+
+    Args:
+        n_live: Rows of the live window.
+        n_baseline: Rows of the baseline.
+        max_bins: Never more than this.
+
+    Returns:
+        1 to `max_bins`: such that a bin expects 20 rows of the live window and 50 of the baseline, rounded down to a
+        coarse ladder. 1 means that there are too few rows to compare.
+    """
+    if max_bins < 1:
+        raise ValueError(f"max_bins must be 1 or more, got {max_bins}")
+    wanted = min(n_live / ROWS_PER_BIN, n_baseline / _BASELINE_ROWS_PER_BIN, float(max_bins))
+    return _LADDER[max(bisect.bisect_right(_LADDER, wanted) - 1, 0)]
+
+
+def equal_mass_groups(counts: ArrayLike, n_bins: int) -> IntArray:
+    """Group neighbouring buckets of the baseline into about equally likely bins.
+
+    A bucket that holds a bin's mass or more (many rows of one value) is a bin of its own; the run of buckets between
+    two such ones is cut evenly, and is one bin if it holds less than a bin's mass.
+
+        counts 1 1 9 1 1 2, n_bins 5 (3 a bin)  ->  groups 0 0 1 2 2 2
+
+    Args:
+        counts: Baseline rows per bucket, in the order of the buckets, shape (K,).
+        n_bins: Bins wanted; a column of few values gives fewer, heavy buckets may give a few more.
+
+    Returns:
+        Group per bucket, from 0, ascending without gaps, shape (K,).
+    """
+    mass = np.asarray(counts, dtype=np.float64)
+    if n_bins < 1:
+        raise ValueError(f"n_bins must be 1 or more, got {n_bins}")
+    if mass.size == 0 or mass.sum() <= 0:
+        return np.zeros(mass.shape, dtype=np.intp)
+    target = mass.sum() / n_bins
+    # A hair below the target, or rounding splits a bucket's exact share.
+    heavy = mass >= target * (1.0 - 1e-9)
+    starts = np.ones(mass.size, dtype=bool)
+    starts[1:] = heavy[1:] | heavy[:-1]
+    run = np.cumsum(starts) - 1
+    run_mass = np.bincount(run, mass)
+    cuts = np.maximum(np.floor(run_mass / target * (1.0 + 1e-9)), 1.0)
+    cuts[run[heavy]] = 1.0
+    before = np.cumsum(mass) - mass
+    run_start = before[starts]
+    # A light bucket is narrower than its run's bins, so no bin between two buckets' middles is left out.
+    middle = (before - run_start[run] + mass / 2.0) / np.maximum(run_mass, 1e-300)[run]
+    inner = np.minimum(np.floor(middle * cuts[run]), cuts[run] - 1.0)
+    first = np.cumsum(cuts) - cuts
+    _, groups = np.unique(first[run] + inner, return_inverse=True)
+    return groups.reshape(mass.shape).astype(np.intp)
+
+
+def category_groups(counts: ArrayLike, rows: float, *, least: float = 5.0) -> IntArray:
+    """Keep the categories that a sample of `rows` should hold `least` of, and put the rest into one bin.
+
+    Args:
+        counts: Baseline rows per category, shape (K,).
+        rows: Rows of the smaller sample.
+        least: Rows that a category has to expect to stand alone.
+
+    Returns:
+        Group per category, shape (K,): from 0 in the order of the categories, the rest bin last.
+    """
+    mass = np.asarray(counts, dtype=np.float64)
+    total = mass.sum()
+    alone = mass * rows >= least * total if total > 0 else np.zeros(mass.shape, dtype=bool)
+    return np.where(alone, np.cumsum(alone) - 1, alone.sum()).astype(np.intp)
