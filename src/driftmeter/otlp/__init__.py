@@ -1,14 +1,16 @@
 """Sketches and signals as OTLP: to the SDK's metric objects, to protobuf and JSON, and back."""
 
-from driftmeter.otlp._decode import snapshots
+from driftmeter.otlp._decode import scope_attributes, snapshots
 from driftmeter.otlp._json import from_json, to_json, to_request
-from driftmeter.otlp._points import column_attributes, gauge_metrics, model_attributes, sketch_metrics
+from driftmeter.otlp._points import DELTA, column_attributes, gauge_metrics, model_attributes, sketch_metrics
 
 __all__ = [
+    "DELTA",
     "column_attributes",
     "from_json",
     "gauge_metrics",
     "model_attributes",
+    "scope_attributes",
     "sketch_metrics",
     "snapshots",
     "to_json",

@@ -205,3 +205,14 @@ def _buckets(buckets: pb.ExponentialHistogramDataPoint.Buckets) -> Buckets:
     counts = np.fromiter(buckets.bucket_counts, dtype=np.int64, count=len(buckets.bucket_counts))
     occupied = np.flatnonzero(counts)
     return Buckets(occupied + buckets.offset, counts[occupied])
+
+
+def scope_attributes(requests: Iterable[ExportMetricsServiceRequest]) -> dict[str, str]:
+    """Return the attributes of the scopes that hold our metrics, all of them together."""
+    found: dict[str, str] = {}
+    for request in requests:
+        for resource_metrics in request.resource_metrics:
+            for scope_metrics in resource_metrics.scope_metrics:
+                if scope_metrics.scope.name == semconv.SCOPE_NAME:
+                    found |= {name: str(value) for name, value in _attributes(scope_metrics.scope).items()}
+    return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -28,6 +28,7 @@ from driftmeter.schema import Column, Model
 from driftmeter.sketches import OTHER, CategoricalSketch, NumericSketch, Sketch, Snapshot
 
 Attributes = dict[str, Any]
+DELTA: Final = AggregationTemporality.DELTA
 
 
 @dataclass(slots=True)

@@ -1,0 +1,132 @@
+"""A baseline: the snapshot that windows are compared with, and where it comes from."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from driftmeter.baseline import _file
+from driftmeter.baseline._sketching import sketch_table
+from driftmeter.exceptions import BaselineError
+from driftmeter.schema import BASELINE_KINDS, BaselineKind, Column, Kind, Model, Role
+from driftmeter.sketches import Sketch, Snapshot
+from driftmeter.tables import Table, UnreadableError, tabulate
+
+MAX_COLUMNS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a model's columns looked like when all was well.
+
+    Attributes:
+        snapshot: The columns' sketches.
+        kind: training, validation, previous_window, seasonal or model.
+        created: When it was built, ISO 8601; empty when unknown.
+        source: What it was built from, in its builder's words.
+    """
+
+    snapshot: Snapshot
+    kind: BaselineKind = "training"
+    created: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in BASELINE_KINDS:
+            raise BaselineError(f"kind must be one of {', '.join(BASELINE_KINDS)}; got {self.kind!r}")
+        if not self.snapshot.columns:
+            raise BaselineError("a baseline must have at least one column; got none")
+
+    @property
+    def model(self) -> Model:
+        """The model that the baseline is about."""
+        return self.snapshot.model
+
+    @property
+    def id(self) -> str:
+        """A digest of the sketches: equal content, equal id."""
+        return _file.digest(self.snapshot)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        model: str,
+        version: str = "",
+        kind: BaselineKind = "training",
+        predictions: Any = None,
+        scores: Any = None,
+        labels: Any = None,
+        kinds: Mapping[str, Kind] | None = None,
+        source: str = "",
+    ) -> Baseline:
+        """Build a baseline from the features that a model was trained or validated on.
+
+        Args:
+            frame: The features: a pandas, polars or pyarrow table, an array, a mapping of columns.
+            model: The model's name.
+            version: The model's version.
+            kind: training or validation, as a rule.
+            predictions: The model's predictions for these rows: a mapping of column names to values, or values, which
+                then are the column ``prediction``.
+            scores: Likewise its scores; values alone are the column ``score``.
+            labels: Likewise the true values; values alone are the column ``label``.
+            kinds: Column names to numeric or categorical, where the column's type does not say it right.
+            source: What the frame is, in words.
+
+        Raises:
+            BaselineError: The frame has no rows or cannot be read.
+        """
+        parts: tuple[tuple[Role, Any], ...] = (
+            ("feature", frame),
+            ("prediction", predictions),
+            ("score", scores),
+            ("label", labels),
+        )
+        columns: dict[Column, Sketch] = {}
+        for role, data in parts:
+            if data is not None:
+                columns |= sketch_table(_table(data, role), role=role, kinds=kinds or {})
+        now = time.time_ns()
+        created = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+        return cls(Snapshot(Model(model, version), now, now, columns), kind, created, source)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the baseline file (OTLP JSON); a file that is there is replaced at once, never half written."""
+        _file.write(Path(path), _file.to_text(self.snapshot, kind=self.kind, created=self.created, source=self.source))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, model: str = "") -> Baseline:
+        """Read a baseline file, or OTLP JSON that a collector's file exporter wrote from serving traffic.
+
+        Args:
+            path: The file.
+            model: The model to take from a file that holds several.
+
+        Raises:
+            BaselineError: The file cannot be read, or is no baseline; the message names the file.
+        """
+        content = _file.read(Path(path), model=model)
+        try:
+            return cls(content.snapshot, content.kind, content.created, content.source)
+        except BaselineError as error:
+            raise BaselineError(f"baseline {path}: {error}") from None
+
+
+def _table(data: Any, role: Role) -> Table:
+    try:
+        table = tabulate(data, max_columns=MAX_COLUMNS)
+    except UnreadableError as error:
+        raise BaselineError(f"{role}s: {error}") from None
+    if not len(table):
+        raise BaselineError(f"{role}s must have at least one row; got none")
+    if role != "feature" and len(table.names) == 1 and not isinstance(data, Mapping) and not hasattr(data, "columns"):
+        # Values alone are one column, named for its role.
+        return replace(table, names=(role,))
+    return table

@@ -1,0 +1,148 @@
+"""What can be configured: every key, its default and its rule. Frozen, and validated when built."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import Any, Final
+
+from driftmeter.config._values import boolean, duration, integer, number, one_of, text, texts
+from driftmeter.exceptions import ConfigError, did_you_mean
+from driftmeter.schema import KINDS
+
+DISTANCES: Final = (
+    "psi",
+    "jensen_shannon",
+    "kolmogorov_smirnov",
+    "wasserstein",
+    "hellinger",
+    "total_variation",
+    "l_infinity",
+    "chi_square",
+)
+
+
+def _key(
+    default: Any,
+    parse: Callable[[Any], Any],
+    says: str,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    most: float | None = None,
+) -> Any:
+    return field(default=default, metadata={"parse": parse, "says": says, "above": above, "least": least, "most": most})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnConfig:
+    """What holds for one column of one model."""
+
+    kind: str = _key("", partial(one_of, names=KINDS), "numeric or categorical; by default the column's type decides")
+    ignore: bool = _key(default=False, parse=boolean, says="leave the column out")
+    effect_floor: float | None = _key(
+        None, number, "share of rows that must have moved, for this column", least=0, most=1
+    )
+
+    def __post_init__(self) -> None:
+        _check_bounds(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """What holds for one model; its name is the key it stands under."""
+
+    match: str = _key("", text, "class name of the model objects that this is about; by default the model's name")
+    version: str = _key("", text, "the model's version")
+    baseline: str = _key("", text, "path of the model's baseline file")
+    columns: Mapping[str, ColumnConfig] = field(
+        default_factory=dict, metadata={"of": ColumnConfig, "says": "by column name"}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything that can be set. Durations are in seconds here; as text also '250ms', '30s', '1m', '1h'."""
+
+    enabled: bool = _key(default=True, parse=boolean, says="watch at all")
+    baseline: tuple[str, ...] = _key((), texts, "paths of baseline files; each is used by the model it describes")
+    model_name: str = _key("", text, "name of the model, in a service that has one")
+    model_version: str = _key("", text, "version of the model, in a service that has one")
+    window: float = _key(3600.0, duration, "how much traffic one verdict speaks of", above=0)
+    step: float = _key(60.0, duration, "how often windows are evaluated; at most the window", above=0)
+    previous_window: bool = _key(
+        default=False, parse=boolean, says="compare each window with the one before it, as drift"
+    )
+    distance: str = _key("psi", partial(one_of, names=DISTANCES), f"the distance to report: {', '.join(DISTANCES)}")
+    alpha: float = _key(0.001, number, "false discovery rate of a window's verdicts", above=0, most=0.5)
+    effect_floor: float = _key(
+        0.02, number, "share of rows that must have moved between bins for a verdict", least=0, most=1
+    )
+    quality_floor: float = _key(
+        0.005, number, "by how much a bad-value ratio must exceed the baseline's for a verdict", least=0, most=1
+    )
+    min_rows: int = _key(50, integer, "fewer rows in a window give no verdict", least=1)
+    overflow: str = _key(
+        "flush", partial(one_of, names=("flush", "drop")), "what a full row buffer does: flush (no loss) or drop"
+    )
+    buffer_bytes: int = _key(1 << 20, integer, "size of one model's row buffer", least=1024)
+    max_models: int = _key(50, integer, "models watched in one process", least=1)
+    max_columns: int = _key(500, integer, "columns watched of one model", least=1)
+    max_categories: int = _key(100, integer, "categories kept apart beside the baseline's", least=0)
+    max_points: int = _key(20_000, integer, "sketch data points in one export", least=1)
+    models: Mapping[str, ModelConfig] = field(
+        default_factory=dict, metadata={"of": ModelConfig, "says": "by model name"}
+    )
+
+    def __post_init__(self) -> None:
+        _check_bounds(self)
+        if self.step > self.window:
+            raise ConfigError(f"step must be at most window, {self.window:g} s; got {self.step:g} s")
+        if abs(self.window / self.step - round(self.window / self.step)) > 1e-9:
+            raise ConfigError(f"window must be a multiple of step, {self.step:g} s; got {self.window:g} s")
+
+
+def _check_bounds(config: Any) -> None:
+    for key in fields(config):
+        value = getattr(config, key.name)
+        if value is None:
+            continue
+        for rule, bound, holds in (
+            ("above", key.metadata.get("above"), operator.gt),
+            ("at least", key.metadata.get("least"), operator.ge),
+            ("at most", key.metadata.get("most"), operator.le),
+        ):
+            if bound is not None and not holds(value, bound):
+                raise ConfigError(f"{key.name} must be {rule} {bound:g}; got {value!r}")
+
+
+def build(cls: Any, values: Mapping[str, Any], *, where: str = "") -> Any:
+    """Return the config object of class ``cls`` for raw values, as they come from a file or the environment.
+
+    Raises:
+        ConfigError: A key is unknown or a value breaks its rule; the message names the key.
+    """
+    known = {key.name: key for key in fields(cls)}
+    parsed: dict[str, Any] = {}
+    for name, value in values.items():
+        path = f"{where}{name}"
+        if name not in known:
+            raise ConfigError(f"{path} is not a key{did_you_mean(name, known)}")
+        parsed[name] = _parse(known[name].metadata, value, path)
+    try:
+        return cls(**parsed)
+    except ConfigError as error:
+        raise ConfigError(f"{where}{error}") from None
+
+
+def _parse(metadata: Mapping[str, Any], value: Any, path: str) -> Any:
+    if "of" in metadata:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{path} must be a mapping; got {value!r}")
+        return {str(name): build(metadata["of"], entry or {}, where=f"{path}.{name}.") for name, entry in value.items()}
+    try:
+        return metadata["parse"](value)
+    except ConfigError as error:
+        raise ConfigError(f"{path} {error}") from None

@@ -1,0 +1,109 @@
+"""From one column's values, of whatever type, to what the sketches take: float64 with NaN for nulls, or a list."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import numbers
+from typing import Any
+
+import numpy as np
+
+from driftmeter.schema import Kind
+from driftmeter.sketches import is_missing
+from driftmeter.typing import Float64Array
+
+_NUMERIC = "biuf"
+
+
+def kind_of(values: Any) -> Kind | None:
+    """Return the kind that a column's type, or else its values, suggest; None when all its values are nulls."""
+    # pandas' extension types have numpy's kinds too.
+    if getattr(getattr(values, "dtype", None), "kind", "O") in "biufmM":
+        return "numeric"
+    for value in _as_list(values):
+        if not is_missing(value):
+            return "numeric" if _is_number(value) else "categorical"
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real | np.bool_ | decimal.Decimal | dt.date)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, dt.datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=dt.timezone.utc)).timestamp()
+    if isinstance(value, dt.date):
+        return (value - dt.date(1970, 1, 1)).days * 86400.0
+    return float(value)
+
+
+def _numpy_dtype(values: Any) -> np.dtype[Any] | None:
+    dtype = getattr(values, "dtype", None)
+    return dtype if isinstance(dtype, np.dtype) and dtype.kind != "O" else None
+
+
+def to_float64(values: Any) -> tuple[Float64Array, int]:
+    """Return a column as float64, and how many of its values are of a wrong type (they are NaN there too).
+
+    Times become seconds.
+    """
+    dtype = _numpy_dtype(values)
+    if dtype is not None and dtype.kind in _NUMERIC:
+        return np.asarray(values, dtype=np.float64), 0
+    if dtype is not None and dtype.kind in "mM":
+        return _seconds(np.asarray(values)), 0
+    array = _extension_array(values)
+    if array is not None:
+        return array, 0
+    return _from_objects(_as_list(values))
+
+
+def _seconds(times: Any) -> Float64Array:
+    nanoseconds = times.astype(f"{times.dtype.kind}8[ns]").view(np.int64)
+    return np.where(np.isnat(times), np.nan, nanoseconds / 1e9)
+
+
+def _extension_array(values: Any) -> Float64Array | None:
+    """Return a pandas, polars or pyarrow column of numbers as float64, nulls as NaN; None when it is not one."""
+    if getattr(values, "dtype", None) is not None and hasattr(values, "array"):  # pandas
+        kind = getattr(values.dtype, "kind", "O")
+        if kind in _NUMERIC and not isinstance(values.dtype, np.dtype):
+            array: Float64Array = values.to_numpy(dtype=np.float64, na_value=np.nan)
+            return array
+        return None
+    if hasattr(values, "null_count") or type(values).__name__ == "_SparseColumn":
+        try:
+            array = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
+        except (ValueError, TypeError, NotImplementedError):
+            return None
+        return array.astype(np.float64) if array.dtype.kind in _NUMERIC else None
+    return None
+
+
+def _from_objects(values: list[Any]) -> tuple[Float64Array, int]:
+    out = np.full(len(values), np.nan)
+    mismatched = 0
+    for i, value in enumerate(values):
+        if is_missing(value):
+            continue
+        if _is_number(value):
+            out[i] = _number(value)
+        else:
+            mismatched += 1
+    return out, mismatched
+
+
+def to_categories(values: Any) -> list[Any]:
+    """Return a column as a list of Python objects, nulls among them."""
+    return _as_list(values)
+
+
+def _as_list(values: Any) -> list[Any]:
+    if isinstance(values, list):
+        return values
+    for method in ("tolist", "to_list", "to_pylist"):
+        if hasattr(values, method):
+            return list(getattr(values, method)())
+    return np.asarray(values).tolist() if hasattr(values, "__array__") else list(values)

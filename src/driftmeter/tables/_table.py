@@ -1,0 +1,160 @@
+"""Any batch that people pass to a model, seen as named columns.
+
+Frameworks are recognised by what is already imported, never imported here. Nothing is copied as a whole.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from driftmeter.typing import AnyArray
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A batch of rows: ``matrix`` of shape (rows, len(names)), or else ``columns``, one sequence a name."""
+
+    names: tuple[str, ...]
+    rows: int
+    matrix: AnyArray | None = None
+    columns: tuple[Any, ...] = ()
+
+    def column(self, at: int) -> Any:
+        """Return the values of one column."""
+        return self.columns[at] if self.matrix is None else self.matrix[:, at]
+
+    def __len__(self) -> int:
+        return self.rows
+
+
+class UnreadableError(TypeError):
+    """The batch has no shape of rows and columns that driftmeter knows."""
+
+
+def tabulate(data: Any, *, names: Sequence[str] = (), max_columns: int = 500) -> Table:
+    """Return ``data`` as a table.
+
+    Args:
+        data: A pandas, polars or pyarrow table, a numpy array of one or two dimensions, a scipy sparse matrix, a
+            mapping of columns, a list of mappings, of rows or of values, or anything that numpy can make an array of.
+        names: The columns' names where the data has none; used when their number fits.
+        max_columns: Columns beyond are left out.
+
+    Raises:
+        UnreadableError: The data is none of these.
+    """
+    for module, read in (("pandas", _pandas), ("polars", _polars), ("pyarrow", _pyarrow), ("scipy.sparse", _sparse)):
+        if module in sys.modules:
+            table = read(sys.modules[module], data, max_columns)
+            if table is not None:
+                return table if table.names else _named(table, names)
+    if isinstance(data, Mapping):
+        return _mapping(data, max_columns)
+    if isinstance(data, list | tuple):
+        return _sequence(data, names, max_columns)
+    if isinstance(data, np.ndarray) or hasattr(data, "__array__"):
+        return _named(_array(np.asarray(data), max_columns), names)
+    raise UnreadableError(f"rows must come as a table, an array or a list; got {type(data).__name__}")
+
+
+def _named(table: Table, names: Sequence[str]) -> Table:
+    width = len(table.columns) if table.matrix is None else table.matrix.shape[1]
+    found = tuple(map(str, names[:width])) if len(names) >= width else tuple(f"f{i}" for i in range(width))
+    return Table(found, table.rows, table.matrix, table.columns)
+
+
+def _array(array: AnyArray, max_columns: int) -> Table:
+    if array.ndim == 0 or array.dtype.names is not None:
+        raise UnreadableError(f"an array must have rows and plain values; got shape {array.shape}, type {array.dtype}")
+    matrix = array.reshape(len(array), -1) if array.size else array.reshape(len(array), *array.shape[1:2] or (1,))
+    return Table((), len(array), matrix[:, :max_columns])
+
+
+def _is(module: Any, data: Any, *names: str) -> bool:
+    """Whether the data is of one of the module's classes; a module still being imported has none."""
+    return any(isinstance(data, getattr(module, name, ())) for name in names)
+
+
+def _pandas(pandas: Any, data: Any, max_columns: int) -> Table | None:
+    if _is(pandas, data, "Series"):
+        return Table((str(data.name),) if data.name is not None else (), len(data), columns=(data,))
+    if not _is(pandas, data, "DataFrame"):
+        return None
+    names = tuple(map(str, data.columns[:max_columns]))
+    dtypes = set(data.dtypes[:max_columns])
+    if len(dtypes) == 1 and isinstance(next(iter(dtypes)), np.dtype):
+        return Table(names, len(data), matrix=data.to_numpy()[:, :max_columns])
+    return Table(names, len(data), columns=tuple(data.iloc[:, i] for i in range(len(names))))
+
+
+def _polars(polars: Any, data: Any, max_columns: int) -> Table | None:
+    if _is(polars, data, "Series"):
+        return Table((data.name,) if data.name else (), len(data), columns=(data,))
+    if not _is(polars, data, "DataFrame"):
+        return None
+    names = tuple(data.columns[:max_columns])
+    return Table(names, data.height, columns=tuple(data.get_column(name) for name in names))
+
+
+def _pyarrow(pyarrow: Any, data: Any, max_columns: int) -> Table | None:
+    if not _is(pyarrow, data, "Table", "RecordBatch"):
+        return None
+    names = tuple(data.schema.names[:max_columns])
+    return Table(names, data.num_rows, columns=tuple(data.column(i) for i in range(len(names))))
+
+
+def _sparse(sparse: Any, data: Any, max_columns: int) -> Table | None:
+    if not sparse.issparse(data):
+        return None
+    # Only the watched columns become dense, column by column as they are read.
+    narrow = data.tocsc()[:, :max_columns]
+    return Table((), narrow.shape[0], columns=tuple(_SparseColumn(narrow, i) for i in range(narrow.shape[1])))
+
+
+@dataclass(frozen=True, slots=True)
+class _SparseColumn:
+    """One column of a sparse matrix, made dense when numpy asks for it."""
+
+    matrix: Any
+    at: int
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[0])
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> AnyArray:
+        return np.asarray(self.matrix[:, [self.at]].toarray().ravel(), dtype=dtype)
+
+
+def _mapping(data: Mapping[Any, Any], max_columns: int) -> Table:
+    items = list(data.items())[:max_columns]
+    columns = tuple(values if _is_column(values) else [values] for _, values in items)
+    lengths = {len(column) for column in columns}
+    if len(lengths) > 1:
+        raise UnreadableError(f"columns must have one length; got {sorted(lengths)}")
+    return Table(tuple(str(name) for name, _ in items), lengths.pop() if lengths else 0, columns=columns)
+
+
+def _is_column(values: Any) -> bool:
+    return (
+        hasattr(values, "__len__") and not isinstance(values, str | bytes | Mapping) and getattr(values, "ndim", 1) > 0
+    )
+
+
+def _sequence(data: Sequence[Any], names: Sequence[str], max_columns: int) -> Table:
+    if not data:
+        return Table(tuple(map(str, names[:max_columns])), 0, columns=tuple([] for _ in names[:max_columns]))
+    if isinstance(data[0], Mapping):
+        keys = list(dict.fromkeys(key for row in data for key in row))[:max_columns]
+        return Table(tuple(map(str, keys)), len(data), columns=tuple([row.get(key) for row in data] for key in keys))
+    if isinstance(data[0], list | tuple | np.ndarray):
+        width = len(data[0])
+        if any(len(row) != width for row in data):
+            raise UnreadableError("rows must have one length")
+        transposed = tuple(list(values) for values in zip(*data, strict=True))[:max_columns]
+        return _named(Table((), len(data), columns=transposed), names)
+    return _named(Table((), len(data), columns=(list(data),)), names)
