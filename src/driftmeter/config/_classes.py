@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from driftmeter.config._values import boolean, duration, integer, number, one_of, text, texts
 from driftmeter.exceptions import ConfigError, did_you_mean
-from driftmeter.schema import KINDS
+from driftmeter.schema import KINDS, Kind
 
 DISTANCES: Final = (
     "psi",
@@ -40,7 +40,9 @@ def _key(
 class ColumnConfig:
     """What holds for one column of one model."""
 
-    kind: str = _key("", partial(one_of, names=KINDS), "numeric or categorical; by default the column's type decides")
+    kind: Kind | None = _key(
+        None, partial(one_of, names=KINDS), "numeric or categorical; by default the column's type decides"
+    )
     ignore: bool = _key(default=False, parse=boolean, says="leave the column out")
     effect_floor: float | None = _key(
         None, number, "share of rows that must have moved, for this column", least=0, most=1

@@ -1,0 +1,18 @@
+"""The registry in force, if any: instrumentation asks here at every call."""
+
+from __future__ import annotations
+
+from driftmeter.recorder._registry import Registry
+
+_active: Registry | None = None
+
+
+def active() -> Registry | None:
+    """Return the registry in force, or None when nothing is watched."""
+    return _active
+
+
+def activate(registry: Registry | None) -> None:
+    """Put a registry in force, or none."""
+    global _active  # noqa: PLW0603  # one process has one registry, and instrumented classes are global too
+    _active = registry

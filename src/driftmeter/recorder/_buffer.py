@@ -1,0 +1,93 @@
+"""The row buffer: what a caller pays for is a copy into it, nothing more.
+
+Numeric columns are copied into one matrix, categorical ones appended to one list each. What is full is detached as a
+batch and sketched later, outside the lock that callers take::
+
+    record() --copy--> RowBuffer --detach--> Batch --sketch--> Shape's sketches
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from driftmeter.schema import Column
+from driftmeter.tables import Table, to_categories, to_float64
+from driftmeter.typing import Float64Array, Int64Array
+
+_NUMERIC_DTYPES = "biuf"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that left the buffer: ``numeric`` of shape (rows, numeric columns), one list a categorical column.
+
+    ``mismatched`` counts, by numeric column, the values of a wrong type; they are NaN in ``numeric``.
+    """
+
+    numeric: Float64Array
+    categorical: list[list[Any]]
+    mismatched: Int64Array
+
+
+class RowBuffer:
+    """Holds up to ``capacity`` rows of the given columns; not thread-safe."""
+
+    def __init__(self, columns: tuple[Column, ...], *, capacity: int) -> None:
+        self._numeric = [i for i, column in enumerate(columns) if column.kind == "numeric"]
+        self._categorical = [i for i, column in enumerate(columns) if column.kind == "categorical"]
+        self._capacity = capacity
+        self._spare: Float64Array | None = None
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._matrix = np.empty((0, len(self._numeric))) if self._spare is None else self._spare
+        self._spare = None
+        self._lists: list[list[Any]] = [[] for _ in self._categorical]
+        self._mismatched = np.zeros(len(self._numeric), dtype=np.int64)
+        self.rows = 0
+
+    @property
+    def free(self) -> int:
+        """How many rows still fit."""
+        return self._capacity - self.rows
+
+    def append(self, table: Table, start: int, stop: int) -> None:
+        """Copy the rows from ``start`` to ``stop``, no more than are free."""
+        end = self.rows + stop - start
+        if end > len(self._matrix):
+            self._grow(end)
+        target = self._matrix[self.rows : end]
+        if not self._categorical and table.matrix is not None and table.matrix.dtype.kind in _NUMERIC_DTYPES:
+            target[:] = table.matrix[start:stop]
+        else:
+            self._append_columns(table, start, stop, target)
+        self.rows = end
+
+    def _append_columns(self, table: Table, start: int, stop: int, target: Float64Array) -> None:
+        for at, position in enumerate(self._numeric):
+            values, mismatched = to_float64(table.column(position)[start:stop])
+            target[:, at] = values
+            self._mismatched[at] += mismatched
+        for kept, position in zip(self._lists, self._categorical, strict=True):
+            kept.extend(to_categories(table.column(position)[start:stop]))
+
+    def _grow(self, rows: int) -> None:
+        # Twice as large each time, so that a model that is called rarely holds little.
+        grown = np.empty((min(self._capacity, max(64, 2 * len(self._matrix), rows)), len(self._numeric)))
+        grown[: self.rows] = self._matrix[: self.rows]
+        self._matrix = grown
+
+    def detach(self) -> Batch:
+        """Take out the rows that are held."""
+        batch = Batch(self._matrix[: self.rows], self._lists, self._mismatched)
+        self._start_anew()
+        return batch
+
+    def give_back(self, batch: Batch) -> None:
+        """Let a sketched batch's memory be used again."""
+        base = batch.numeric.base
+        if isinstance(base, np.ndarray) and base.shape[1:] == (len(self._numeric),):
+            self._spare = base

@@ -1,0 +1,166 @@
+"""The recorder of one model: rows in, snapshots out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from driftmeter.recorder._buffer import Batch
+from driftmeter.recorder._shape import Shape
+from driftmeter.schema import Column, Kind, Model, Role
+from driftmeter.sketches import Sketch, Snapshot, merge_sketches
+from driftmeter.tables import Table, kind_of
+from driftmeter.typing import Clock
+
+MAX_SHAPES: Final = 16
+MAX_CLOSED_STEPS: Final = 256
+"""Steps kept when nobody collects; the oldest go, and their rows are counted as dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What is known of a model's columns beforehand: from its baseline and the configuration."""
+
+    kinds: Mapping[tuple[Role, str], Kind] = field(default_factory=dict)
+    categories: Mapping[str, Collection[str]] = field(default_factory=dict)
+    ignored: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one model's memory, and what a full buffer does."""
+
+    buffer_bytes: int = 1 << 20
+    max_categories: int = 100
+    max_columns: int = 500
+    overflow: str = "flush"
+
+
+class ModelRecorder:
+    """Sketches one model's rows; any number of threads may record while others take.
+
+    Two locks, always taken in this order: ``_lock`` guards the buffers and is held for a copy; ``_sketching`` guards
+    the sketches and is held while a batch is sketched. It is taken before ``_lock`` is let go, so that batches are
+    sketched in the order in which they filled, and `take` misses none.
+    """
+
+    def __init__(self, model: Model, *, columns: Columns, limits: Limits, step: int, clock: Clock) -> None:
+        self.model = model
+        self._columns = columns
+        self._limits = limits
+        self._step = step
+        self._clock = clock
+        self._kinds: dict[tuple[Role, str], Kind] = dict(columns.kinds)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every row and every lock's state; a forked child starts like this."""
+        self._lock = threading.Lock()
+        self._sketching = threading.Lock()
+        self._shapes: dict[tuple[Role, tuple[str, ...]], Shape] = {}
+        self._pending: dict[Column, Sketch] = {}
+        self._closed: list[Snapshot] = []
+        self._since = self._clock()
+        self._step_end = self._next_step(self._since)
+        self.dropped_rows = 0
+
+    def _next_step(self, now: int) -> int:
+        return (now // self._step + 1) * self._step
+
+    def record(self, tables: Sequence[tuple[Role, Table]]) -> None:
+        """Record the columns of one call: its features, predictions, scores."""
+        now = self._clock()
+        full: list[tuple[Shape, Batch]] = []
+        with self._lock:
+            if now >= self._step_end:
+                self._close_step(now)
+            for role, table in tables:
+                if not len(table) or not table.names:
+                    continue
+                shape = self._shape(role, table)
+                if self._limits.overflow == "drop":
+                    self.dropped_rows += shape.fill_or_drop(table)
+                else:
+                    full += [(shape, batch) for batch in shape.fill(table)]
+            if full:
+                self._sketching.acquire()
+        if full:
+            try:
+                for shape, batch in full:
+                    shape.sketch(batch)
+            finally:
+                self._sketching.release()
+
+    def take(self) -> list[Snapshot]:
+        """Return what was recorded since the last call, one snapshot a step, oldest first."""
+        now = self._clock()
+        with self._lock:
+            if now >= self._step_end:
+                self._close_step(now)
+            with self._sketching:
+                partial = self._drain(now)
+                taken, self._closed = self._closed, []
+            self._since = max(now, self._since)
+        return taken + partial
+
+    def _close_step(self, now: int) -> None:
+        """Put away the step that has ended; the rows from here on belong to a later one."""
+        with self._sketching:
+            self._closed += self._drain(self._step_end)
+        while len(self._closed) > MAX_CLOSED_STEPS:
+            self.dropped_rows += self._closed.pop(0).rows
+        self._since = max(self._step_end, now // self._step * self._step)
+        self._step_end = self._next_step(now)
+
+    def _drain(self, end: int) -> list[Snapshot]:
+        for shape in self._shapes.values():
+            self._put_aside(shape.drain())
+        columns, self._pending = self._pending, {}
+        return [Snapshot(self.model, self._since, end, columns)] if columns else []
+
+    def _put_aside(self, sketches: Mapping[Column, Sketch]) -> None:
+        for column, sketch in sketches.items():
+            known = self._pending.get(column)
+            self._pending[column] = sketch if known is None else merge_sketches(known, sketch)
+
+    def _shape(self, role: Role, table: Table) -> Shape:
+        key = (role, table.names)
+        shape = self._shapes.get(key)
+        if shape is not None and not shape.undecided:
+            return shape
+        fresh = self._new_shape(role, table)
+        if shape is not None and fresh.columns == shape.columns and fresh.undecided:
+            return shape
+        if shape is None and len(self._shapes) >= MAX_SHAPES:
+            # Rows whose sets of keys hardly repeat: the shape that came first makes room.
+            key_out, shape = next(iter(self._shapes.items()))
+            del self._shapes[key_out]
+        if shape is not None:
+            with self._sketching:
+                self._put_aside(shape.drain())
+        self._shapes[key] = fresh
+        return fresh
+
+    def _new_shape(self, role: Role, table: Table) -> Shape:
+        columns: list[Column] = []
+        undecided = False
+        ignored = set(self._columns.ignored)
+        for at, name in enumerate(table.names):
+            kind = self._kinds.get((role, name)) or kind_of(table.column(at))
+            if kind is None:
+                undecided = True
+            elif (role, name) in self._kinds or len(self._kinds) < self._limits.max_columns:
+                self._kinds[role, name] = kind
+            else:
+                ignored.add(name)
+            columns.append(Column(name, role, kind or "numeric"))
+        return Shape(
+            tuple(columns),
+            undecided=undecided,
+            ignored=ignored,
+            known=self._columns.categories if role == "feature" else {},
+            buffer_bytes=self._limits.buffer_bytes,
+            max_categories=self._limits.max_categories,
+        )

@@ -1,0 +1,203 @@
+"""Which model object is which model: names, baselines and the recorder of each."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from driftmeter.baseline import Baseline
+from driftmeter.config import Config, ModelConfig
+from driftmeter.recorder._model import Columns, Limits, ModelRecorder
+from driftmeter.schema import Kind, Model, Role
+from driftmeter.sketches import CategoricalSketch, Snapshot
+from driftmeter.typing import Clock
+
+_logger = logging.getLogger("driftmeter")
+_SECOND: Final = 1_000_000_000
+
+
+class Registry:
+    """The models watched in this process, and their baselines."""
+
+    def __init__(self, config: Config, *, baselines: Iterable[Baseline] = (), clock: Clock = time.time_ns) -> None:
+        self.config = config
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._recorders: dict[Model, ModelRecorder] = {}
+        self._declared: dict[int, tuple[Any, Model]] = {}
+        self._bound: dict[int, tuple[Any, ModelRecorder]] = {}
+        self._baselines: defaultdict[Model, list[Baseline]] = defaultdict(list)
+        self._refused: set[Model] = set()
+        for baseline in baselines:
+            self.add_baseline(baseline)
+
+    def add_baseline(self, baseline: Baseline, *, model: Model | None = None) -> None:
+        """Compare a model, by default the one the baseline names, with the baseline from now on."""
+        model = model or baseline.model
+        with self._lock:
+            kept = [known for known in self._baselines[model] if known.kind != baseline.kind]
+            self._baselines[model] = [*kept, baseline]
+
+    def baselines(self, model: Model) -> Sequence[Baseline]:
+        """Return the baselines that a model's windows are compared with."""
+        return self._baselines.get(model, ())
+
+    def declare(self, model_object: Any, model: Model) -> None:
+        """Let a model object be known under a name of the user's."""
+        with self._lock:
+            self._declared[id(model_object)] = (
+                _reference(model_object, lambda key: self._declared.pop(key, None)),
+                model,
+            )
+            self._bound.pop(id(model_object), None)
+
+    def recorder_for(self, model_object: Any, *, default_name: str, names: Sequence[str]) -> ModelRecorder | None:
+        """Return the recorder of a model object, or None when there are too many models.
+
+        Args:
+            model_object: What predicts.
+            default_name: Its name when nothing else names it: its class's.
+            names: The names of the features that it was called with.
+        """
+        bound = self._bound.get(id(model_object))
+        if bound is not None:
+            return bound[1]
+        recorder = self.recorder(self._identify(model_object, default_name, names))
+        if recorder is not None:
+            with self._lock:
+                reference = _reference(model_object, lambda key: self._bound.pop(key, None))
+                self._bound[id(model_object)] = (reference, recorder)
+        return recorder
+
+    def _identify(self, model_object: Any, default_name: str, names: Sequence[str]) -> Model:
+        declared = self._declared.get(id(model_object))
+        if declared is not None:
+            return declared[1]
+        if self.config.model_name:
+            return Model(self.config.model_name, self.config.model_version)
+        for name, configured in self.config.models.items():
+            if default_name == (configured.match or name):
+                return Model(name, configured.version)
+        described = [model for model, known in self._baselines.items() if _describes(known, names)]
+        if len(described) == 1:
+            return described[0]
+        model = Model(default_name, self.config.model_version)
+        if self._baselines and model not in self._baselines and model not in self._recorders:
+            _logger.warning(
+                "driftmeter: model %s has no baseline: none of those given (%s) describes its features (%s); set "
+                "model_name, or a model's baseline in the configuration, to compare it with one all the same",
+                default_name,
+                ", ".join(sorted(known.name for known in self._baselines)),
+                ", ".join(names[:20]),
+            )
+        return model
+
+    def recorder(self, model: Model) -> ModelRecorder | None:
+        """Return the recorder of a model, or None when there are too many models."""
+        recorder = self._recorders.get(model)
+        if recorder is not None:
+            return recorder
+        with self._lock:
+            if model in self._recorders:
+                return self._recorders[model]
+            if len(self._recorders) >= self.config.max_models:
+                if not self._refused:
+                    _logger.warning(
+                        "driftmeter watches at most %d models (max_models); %r and further ones are not watched",
+                        self.config.max_models,
+                        model.name,
+                    )
+                self._refused = {model}
+                return None
+            recorder = ModelRecorder(
+                model,
+                columns=self._columns(model),
+                limits=Limits(
+                    buffer_bytes=self.config.buffer_bytes,
+                    max_categories=self.config.max_categories,
+                    max_columns=self.config.max_columns,
+                    overflow=self.config.overflow,
+                ),
+                step=round(self.config.step * _SECOND),
+                clock=self.clock,
+            )
+            self._recorders = {**self._recorders, model: recorder}
+            return recorder
+
+    def _columns(self, model: Model) -> Columns:
+        kinds: dict[tuple[Role, str], Kind] = {}
+        categories: dict[str, frozenset[str]] = {}
+        for baseline in self.baselines(model):
+            for column, sketch in baseline.snapshot.columns.items():
+                kinds.setdefault((column.role, column.name), column.kind)
+                if isinstance(sketch, CategoricalSketch) and column.role == "feature":
+                    categories[column.name] = categories.get(column.name, frozenset()) | sketch.counts.keys()
+        configured = self.config.models.get(model.name, ModelConfig()).columns
+        for name, column_config in configured.items():
+            if column_config.kind:
+                kinds["feature", name] = column_config.kind
+        ignored = frozenset(name for name, column_config in configured.items() if column_config.ignore)
+        return Columns(kinds, categories, ignored)
+
+    def take(self) -> list[Snapshot]:
+        """Return what all models recorded since the last call, one snapshot a model and step."""
+        return [snapshot for recorder in self._recorders.values() for snapshot in recorder.take()]
+
+    def models(self) -> list[Model]:
+        """Return the models that have been seen."""
+        return list(self._recorders)
+
+    def dropped_rows(self) -> dict[Model, int]:
+        """Return how many rows of each model were not sketched since the process started."""
+        return {model: recorder.dropped_rows for model, recorder in self._recorders.items() if recorder.dropped_rows}
+
+    def reset(self) -> None:
+        """Forget all rows; a forked child starts like this."""
+        self._lock = threading.Lock()
+        for recorder in self._recorders.values():
+            recorder.reset()
+
+
+def _describes(baselines: Sequence[Baseline], names: Sequence[str]) -> bool:
+    """Whether a baseline's features are just these: then an unnamed model is the one that it is about."""
+    for baseline in baselines:
+        features = {column.name for column in baseline.snapshot.columns if column.role == "feature"}
+        if features == set(names):
+            return True
+    return False
+
+
+def _reference(model_object: Any, forget: Any) -> Any:
+    """Hold on to an object without keeping it alive, where its class allows."""
+    key = id(model_object)
+    try:
+        return weakref.ref(model_object, lambda _: forget(key))
+    except TypeError:
+        return model_object
+
+
+def load_baselines(config: Config) -> list[Baseline]:
+    """Load the baseline files that the configuration names.
+
+    Raises:
+        BaselineError: A file cannot be read, or is no baseline; the message names it.
+    """
+    baselines = [Baseline.load(path) for path in config.baseline]
+    if config.model_name:
+        # In a service with one model, its baseline is the model's whatever name it was built under.
+        named = Model(config.model_name, config.model_version)
+        baselines = [_renamed(baseline, named) for baseline in baselines]
+    for name, configured in config.models.items():
+        if configured.baseline:
+            baselines.append(_renamed(Baseline.load(configured.baseline), Model(name, configured.version)))
+    return baselines
+
+
+def _renamed(baseline: Baseline, model: Model) -> Baseline:
+    return replace(baseline, snapshot=replace(baseline.snapshot, model=model))

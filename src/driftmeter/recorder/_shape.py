@@ -1,0 +1,91 @@
+"""Rows of one shape: the same columns, of the same kinds, in the same order, with their buffer and their sketches."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from driftmeter.recorder._buffer import Batch, RowBuffer
+from driftmeter.schema import Column
+from driftmeter.sketches import BlockSketcher, CategoryCounter, Sketch
+from driftmeter.tables import Table
+
+
+class Shape:
+    """Buffers and sketches the rows of one shape; not thread-safe."""
+
+    def __init__(
+        self,
+        columns: tuple[Column, ...],
+        *,
+        undecided: bool,
+        ignored: Collection[str],
+        known: Mapping[str, Collection[str]],
+        buffer_bytes: int,
+        max_categories: int,
+    ) -> None:
+        self.columns = columns
+        self.undecided = undecided
+        self._ignored = ignored
+        self._numeric = [column for column in columns if column.kind == "numeric"]
+        self._categorical = [column for column in columns if column.kind == "categorical"]
+        self.buffer = RowBuffer(columns, capacity=max(64, buffer_bytes // (8 * max(1, len(columns)))))
+        self._sketcher = BlockSketcher(len(self._numeric))
+        self._counters = [
+            CategoryCounter(known.get(column.name, ()), max_others=max_categories) for column in self._categorical
+        ]
+        self._mismatched = np.zeros(len(self._numeric), dtype=np.int64)
+        self._rows = 0
+
+    def fill(self, table: Table) -> list[Batch]:
+        """Copy all of a table's rows into the buffer; return the batches that filled up on the way."""
+        full: list[Batch] = []
+        start = 0
+        while start < len(table):
+            stop = min(len(table), start + self.buffer.free)
+            self.buffer.append(table, start, stop)
+            start = stop
+            if not self.buffer.free:
+                full.append(self.buffer.detach())
+        return full
+
+    def fill_or_drop(self, table: Table) -> int:
+        """Copy as many of a table's rows as fit; return how many did not."""
+        fit = min(len(table), self.buffer.free)
+        if fit:
+            self.buffer.append(table, 0, fit)
+        return len(table) - fit
+
+    def drain(self) -> dict[Column, Sketch]:
+        """Return the sketches of all rows seen, those in the buffer included, and start anew."""
+        if self.buffer.rows:
+            self.sketch(self.buffer.detach())
+        return self.take()
+
+    def sketch(self, batch: Batch) -> None:
+        """Add a batch to the sketches."""
+        self._rows += len(batch.numeric)
+        if self._numeric:
+            self._sketcher.add(batch.numeric)
+            self._mismatched += batch.mismatched
+        for counter, values in zip(self._counters, batch.categorical, strict=True):
+            counter.add(values)
+        self.buffer.give_back(batch)
+
+    def take(self) -> dict[Column, Sketch]:
+        """Return the sketches and start anew; empty when no row came."""
+        if not self._rows:
+            return {}
+        taken: dict[Column, Sketch] = {}
+        for column, numeric, mismatched in zip(
+            self._numeric, self._sketcher.take(), self._mismatched.tolist(), strict=True
+        ):
+            # A value of a wrong type stands as NaN in the block; it is not a null.
+            taken[column] = replace(numeric, missing=numeric.missing - mismatched, mismatched=mismatched)
+        for column, counter in zip(self._categorical, self._counters, strict=True):
+            taken[column] = counter.take()
+        self._mismatched[:] = 0
+        self._rows = 0
+        return {column: sketch for column, sketch in taken.items() if column.name not in self._ignored}
