@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from driftmeter.demo._summary import summarize
+from driftmeter.demo._windows import Event
+
+WARMER = "temp: 71-103 went from 2 % to 38 % of rows, 12-33 from 44 % to 0 %; PSI 4.1, p < 1e-12, 6,500 rows"
+
+
+def _event(name, column, body, time=1000.0, check=""):
+    return Event(name, column, check, body, time)
+
+
+def test_it_says_which_column_moved_when_how_often_and_from_where_to_where(window):
+    windows = [window(0, temp=0.01, hour=0.0), window(1, temp=0.5, hour=0.0), window(2, temp=4.1, hour=0.0)]
+    text = "\n".join(summarize(windows, [_event("ml.skew.detected", "temp", WARMER)], shuffled=False))
+    assert "19,500 flights in 3 windows, 2013-03-01 to 2013-03-21." in text
+    assert (
+        "temp: in 2 of 3 windows, first 2013-03-08/2013-03-14, furthest 2013-03-15/2013-03-21 (psi 4.10)\n"
+        "      at first: 71-103 went from 2 % to 38 % of rows, 12-33 from 44 % to 0 %"
+    ) in text
+    assert "As in training throughout: hour." in text
+
+
+def test_the_first_of_a_columns_events_is_told(window):
+    events = [
+        _event("ml.skew.detected", "temp", "temp: spring", 1.0),
+        _event("ml.skew.resolved", "temp", "temp: as before", 2.0),
+        _event("ml.skew.detected", "temp", "temp: summer", 3.0),
+    ]
+    text = "\n".join(summarize([window(0, temp=0.5)], events, shuffled=False))
+    assert "spring" in text
+    assert "summer" not in text
+    assert "as before" not in text
+
+
+def test_the_most_often_moved_column_comes_first(window):
+    windows = [window(0, dewp=0.5, temp=0.5), window(1, dewp=0.0, temp=0.5)]
+    lines = [line.split(":")[0].strip() for line in summarize(windows, [], shuffled=False) if ": in " in line]
+    assert lines == ["temp", "dewp"]
+
+
+def test_quiet_is_said_with_the_number_of_verdicts(window):
+    text = "\n".join(summarize([window(0, temp=0.0, hour=0.0), window(1, temp=0.0)], [], shuffled=True))
+    assert "Nothing moved: 3 verdicts on 2 columns" in text
+    assert "Data quality: every check was kept." in text
+
+
+def test_in_the_control_a_verdict_is_called_a_false_alarm(window):
+    text = "\n".join(summarize([window(0, temp=0.5, hour=0.0)], [], shuffled=True))
+    assert "false alarms: 1 of 2 verdicts" in text
+
+
+def test_quality_findings_are_told_with_their_first_event(window):
+    windows = [window(0, temp=0.0), window(1, temp=0.0, violated=("pressure",))]
+    event = _event("ml.quality.violated", "pressure", "pressure: 38 % missing, 12 % in training", check="missing")
+    text = "\n".join(summarize(windows, [event], shuffled=False))
+    assert "pressure: missing in 1 of 2 windows, first 2013-03-08/2013-03-14" in text
+    assert "at first: 38 % missing, 12 % in training" in text
+
+
+def test_too_few_rows_are_said(window):
+    assert any("needs more rows" in line for line in summarize([window(0)], [], shuffled=False))
+
+
+def test_no_window_and_lost_windows_are_said():
+    text = "\n".join(summarize([], [], shuffled=False, lost=2))
+    assert "No window was complete" in text
+    assert "2 more windows" in text
