@@ -73,9 +73,9 @@ class LiveView:
         model = f"{window.signals.model} {window.signals.version}".strip()
         title = Text.assemble((model, "bold"), f"  week {window.label}  ({week_number(windows)} of {total})")
         below = self._below(window)
-        # Two lines of title, two of the table's head, one that stays free for the cursor.
+        # Three lines of title, one of the table's head, one that stays free for the cursor.
         room = max(3, self._console.height - len(below) - 5)
-        parts: list[RenderableType] = [title, Text(headline(window)), self._table(windows, rows=room), *below]
+        parts: list[RenderableType] = [title, Text(headline(window)), "", self._table(windows, rows=room), *below]
         return Group(*parts)
 
     def _below(self, window: Window) -> list[RenderableType]:
@@ -94,12 +94,14 @@ class LiveView:
         shown = columns if len(columns) <= rows else columns[: rows - 1]
         room = self._console.width - _OTHER_COLUMNS_WIDTH
         history = min(len(windows), max(8, room)) if self._has_bars() else 0
-        tells = room - max(history, 10) >= _SHIFT_WIDTH
+        shift_width = room - max(history, len("history")) - 2
+        tells = shift_width >= _SHIFT_WIDTH
         table = Table(box=None, pad_edge=False, header_style="dim")
         for heading in ("column", "distance", "p-value", "verdict", *(["history"] if history else [])):
             table.add_column(heading, justify="right" if heading in {"distance", "p-value"} else "left", no_wrap=True)
         if tells:
-            table.add_column("moved, at first", no_wrap=True, overflow="ellipsis", ratio=1)
+            # With its width given, the other columns keep theirs.
+            table.add_column("moved, at first", no_wrap=True, overflow="ellipsis", width=shift_width)
         for column in shown:
             cells = self._cells(column)
             if history:
