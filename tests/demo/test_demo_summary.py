@@ -12,11 +12,19 @@ def _event(name, column, body, time=1000.0, check=""):
 
 def test_it_says_which_column_moved_when_how_often_and_from_where_to_where(window):
     windows = [window(0, temp=0.01, hour=0.0), window(1, temp=0.5, hour=0.0), window(2, temp=4.1, hour=0.0)]
-    text = "\n".join(summarize(windows, [_event("ml.skew.detected", "temp", WARMER)], shuffled=False))
+    lines = summarize(
+        windows,
+        [_event("ml.skew.detected", "temp", WARMER)],
+        shuffled=False,
+        tell=lambda column, of: f"{column} in {of.label}",
+    )
+    text = "\n".join(lines)
     assert "19,500 flights in 3 windows, 2013-03-01 to 2013-03-21." in text
     assert (
-        "temp: in 2 of 3 windows, first 2013-03-08/2013-03-14, furthest 2013-03-15/2013-03-21 (psi 4.10)\n"
-        "      at first: 71-103 went from 2 % to 38 % of rows, 12-33 from 44 % to 0 %"
+        "  temp: moved in 2 of 3 windows\n"
+        "    first 2013-03-08/2013-03-14: 71-103 went from 2 % to 38 % of rows, 12-33 from 44 % to 0 %; PSI 4.1, "
+        "p < 1e-12, 6,500 rows\n"
+        "    furthest 2013-03-15/2013-03-21: temp in 2013-03-15/2013-03-21\n"
     ) in text
     assert "As in training throughout: hour." in text
 
@@ -33,9 +41,9 @@ def test_the_first_of_a_columns_events_is_told(window):
     assert "as before" not in text
 
 
-def test_the_most_often_moved_column_comes_first(window):
-    windows = [window(0, dewp=0.5, temp=0.5), window(1, dewp=0.0, temp=0.5)]
-    lines = [line.split(":")[0].strip() for line in summarize(windows, [], shuffled=False) if ": in " in line]
+def test_the_column_that_moved_furthest_comes_first(window):
+    windows = [window(0, dewp=0.5, temp=0.2), window(1, dewp=0.5, temp=0.7)]
+    lines = [line.split(":")[0].strip() for line in summarize(windows, [], shuffled=False) if ": moved" in line]
     assert lines == ["temp", "dewp"]
 
 
@@ -55,7 +63,14 @@ def test_quality_findings_are_told_with_their_first_event(window):
     event = _event("ml.quality.violated", "pressure", "pressure: 38 % missing, 12 % in training", check="missing")
     text = "\n".join(summarize(windows, [event], shuffled=False))
     assert "pressure: missing in 1 of 2 windows, first 2013-03-08/2013-03-14" in text
-    assert "at first: 38 % missing, 12 % in training" in text
+    assert "\n    38 % missing, 12 % in training" in text
+
+
+def test_columns_that_fail_together_share_a_line(window):
+    windows = [window(0, violated=("temp", "dewp", "pressure")), window(1, violated=("pressure",))]
+    lines = [line.strip() for line in summarize(windows, [], shuffled=False)]
+    assert "temp, dewp: missing in 1 of 2 windows, first 2013-03-01/2013-03-07" in lines
+    assert "pressure: missing in 2 of 2 windows, first 2013-03-01/2013-03-07" in lines
 
 
 def test_too_few_rows_are_said(window):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ._flights import Flights
+    from ._furthest import Retelling
     from ._inbox import Inbox
     from ._receiver import Delivery, Receiver
     from ._server import Server
@@ -123,8 +124,12 @@ class _Demo:
         self._windows: list[Window] = []
         self._lost = 0
         self._inbox: Inbox | None = None
+        self._retelling: Retelling | None = None
 
     def run(self, environ: Mapping[str, str]) -> None:
+        from driftmeter.baseline import Baseline
+
+        from ._furthest import Retelling
         from ._inbox import Inbox
         from ._train import MODEL_NAME
 
@@ -132,6 +137,8 @@ class _Demo:
             training, weeks = self._data()
             trained = self._train(training, folder=Path(name))
             self._inbox = Inbox(model=MODEL_NAME)
+            baseline = Baseline.load(trained.baseline_path)
+            self._retelling = Retelling(baseline=baseline, model=trained.model, weeks=weeks)
             with self._receiver(environ, self._inbox) as receiver:
                 self._serve(trained, weeks, receiver=receiver, environ=environ, folder=Path(name))
 
@@ -140,7 +147,9 @@ class _Demo:
         if self._inbox is not None:
             events = self._inbox.events()
             shuffled = self._options.shuffle
-            self._view.finish(summarize(self._windows, events, shuffled=shuffled, lost=self._lost))
+            self._view.finish(
+                summarize(self._windows, events, shuffled=shuffled, lost=self._lost, tell=self._retelling)
+            )
 
     def _data(self) -> tuple[Flights, list[Flights]]:
         from ._flights import FIRST_SERVED, LAST_SERVED, load

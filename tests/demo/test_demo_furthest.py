@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from driftmeter.baseline import Baseline
+from driftmeter.demo._flights import Flights
+from driftmeter.demo._furthest import Retelling
+
+
+class _Model:
+    def predict(self, frame):
+        return np.where(frame["temp"] > 50, "late", "on time")
+
+
+def _week(window, *, temp):
+    days = pd.date_range(window.stretch.first, periods=700, freq="14min").to_series().reset_index(drop=True)
+    features = pd.DataFrame({"temp": np.random.default_rng(1).normal(temp, 5, 700)})
+    return Flights(features, pd.Series(np.zeros(700)), days)
+
+
+def test_the_window_is_told_from_its_own_flights_and_no_others(window):
+    winter, spring, summer = window(0), window(1), window(2)
+    weeks = [_week(winter, temp=30), _week(spring, temp=50), _week(summer, temp=80)]
+    training = weeks[0].features
+    baseline = Baseline.from_frame(
+        training, model="flight-delay", predictions={"prediction": _Model().predict(training)}
+    )
+    tell = Retelling(baseline=baseline, model=_Model(), weeks=weeks)
+    assert "to 100 % of rows" in tell("temp", summer)
+    assert "700 rows" in tell("temp", summer)
+    assert tell("prediction", summer).startswith("on time went from 100 % to 0 %")
+    assert tell("temp", spring) != tell("temp", summer)
+    assert tell("no such column", summer) == ""
+
+
+def test_a_window_without_flights_says_nothing(window):
+    week = _week(window(0), temp=30)
+    baseline = Baseline.from_frame(week.features, model="flight-delay")
+    assert Retelling(baseline=baseline, model=_Model(), weeks=[week])("temp", window(5)) == ""
