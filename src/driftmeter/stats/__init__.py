@@ -16,7 +16,7 @@ from driftmeter.stats._distances import (
 )
 from driftmeter.stats._homogeneity import homogeneity_p_values
 from driftmeter.stats._multiplicity import benjamini_hochberg
-from driftmeter.stats._overdispersion import DesignEffect
+from driftmeter.stats._overdispersion import DesignEffect, estimate_design_effect
 from driftmeter.stats._proportions import excess_p_value
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "category_groups",
     "chi_square",
     "equal_mass_groups",
+    "estimate_design_effect",
     "excess_p_value",
     "hellinger",
     "homogeneity_p_values",

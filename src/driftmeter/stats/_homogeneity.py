@@ -1,11 +1,32 @@
-"""Are live and baseline counts from one distribution? P-values that know both sample sizes."""
+"""Are live and baseline counts from one distribution? P-values that know both sample sizes.
+
+Two statistics, both of them two-sample, so that a baseline of a thousand rows is not taken for the truth:
+
+- *omnibus*: Cressie and Read's power divergence with exponent 2/3, which lies between Pearson's chi-square and the
+  likelihood ratio and keeps to its chi-square null with few rows per bin. It sees any change of any bin.
+- *cumulative*: Anderson and Darling's statistic on bins (see `_cumulative`), for ordered bins only. It needs a half
+  of the rows to see a shift, and is blind to narrow modes.
+
+On ordered bins both p-values are combined by Cauchy's method, whose level hardly depends on how the two are
+correlated. With two bins, where counts are too coarse for either, Fisher's exact test decides.
+
+Sparse bins are pooled first. With a design effect, see `_overdispersion`, the statistics (with Pearson's in the
+place of Cressie and Read's) are compared with how the baseline's own blocks varied.
+
+Source: Cressie and Read (1984), doi:10.1111/j.2517-6161.1984.tb01318.x; Liu and Xie (2020),
+doi:10.1080/01621459.2018.1554485.
+"""
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from driftmeter.stats._overdispersion import DesignEffect
+from driftmeter.stats._cumulative import LEAD, cumulative_map, cumulative_moments
+from driftmeter.stats._distances import chi_square
+from driftmeter.stats._overdispersion import DesignEffect, ScaleEstimate
 from driftmeter.stats._pooling import pool_sparse_bins
 from driftmeter.stats._proportions import excess_p_value
 from driftmeter.stats._quadratic_form import upper_tail
@@ -14,7 +35,15 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 _LEAST_EXPECTED = 5.0
+
+# More ordered bins than this cost time and power, and show nothing more.
 _MOST_ORDERED_BINS = 64
+
+# Columns in one go: their arrays stay in the cache.
+_GROUP = 100
+
+# Two p-values near 1 say 'too alike', which must not outweigh a small one.
+_LARGEST_COMBINED = 0.95
 
 
 def homogeneity_p_values(
@@ -30,36 +59,45 @@ def homogeneity_p_values(
         live: Counts, shape (d, B); columns with fewer bins padded with zeros.
         baseline: Counts on the same bins, shape (d, B).
         ordered: Whether the order of the bins means something, shape (d,) or one bool.
-        design_effect: How much more the columns vary from window to window than independent rows would.
-            Rows count as independent without it.
+        design_effect: How the columns vary from window to window, estimated on these bins. Rows count as
+            independent without it.
 
     Returns:
         P-values, shape (d,); nan where a side has no rows, 1 where fewer than two bins can be told apart.
     """
-    a, b = _two_dimensional(live, baseline)
+    a = np.asarray(live, dtype=np.float64)
+    b = np.asarray(baseline, dtype=np.float64)
+    if a.ndim != 2 or a.shape != b.shape:
+        raise ValueError(f"live and baseline must both have shape (d, B), got {a.shape} and {b.shape}")
     is_ordered = np.broadcast_to(np.asarray(ordered, dtype=bool), a.shape[:1])
-    n, m = a.sum(axis=1), b.sum(axis=1)
-    seen = (n > 0) & (m > 0)
     p = np.full(a.shape[0], np.nan)
-    if not seen.any():
-        return p
-    a, b, is_ordered = a[seen], b[seen], is_ordered[seen]
-    least = np.where(is_ordered, np.minimum(n, m)[seen] / _MOST_ORDERED_BINS, 0.0)
-    a, b = pool_sparse_bins(a, b, ordered=is_ordered, least=np.maximum(least, _LEAST_EXPECTED))
-    p[seen] = _p_values(a, b, is_ordered)
-    if design_effect is not None:
-        raise NotImplementedError("design_effect is on its way")
+    seen = (a.sum(axis=1) > 0) & (b.sum(axis=1) > 0)
+    dependent = np.zeros_like(seen) if design_effect is None else design_effect.dependent & seen
+    for part in _groups(seen & ~dependent):
+        p[part] = _independent_rows(a[part], b[part], is_ordered[part])
+    if design_effect is not None and dependent.any():
+        part = np.flatnonzero(dependent)
+        p[part] = _dependent_rows(a[part], b[part], is_ordered[part], _take(design_effect, part))
     return p
 
 
-def _p_values(a: FloatArray, b: FloatArray, ordered: BoolArray) -> FloatArray:
-    """As `homogeneity_p_values`, on pooled counts of columns that have rows on both sides."""
-    occupied = (a + b > 0).sum(axis=1)
+def _groups(wanted: BoolArray) -> list[NDArray[np.intp]]:
+    """The wanted columns, about a hundred at a time."""
+    columns = np.flatnonzero(wanted)
+    return [columns[i : i + _GROUP] for i in range(0, columns.size, _GROUP)]
+
+
+def _independent_rows(a: FloatArray, b: FloatArray, ordered: BoolArray) -> FloatArray:
+    """P-values where rows are independent, of columns that have rows on both sides."""
+    smaller = np.minimum(a.sum(axis=1), b.sum(axis=1))
+    least = np.maximum(_LEAST_EXPECTED, np.where(ordered, smaller / _MOST_ORDERED_BINS, 0.0))
+    a, b = pool_sparse_bins(a, b, ordered=ordered, least=least)
+    occupied = np.count_nonzero(a + b, axis=1)
     p = np.ones(a.shape[0])
     two = occupied == 2
-    many = occupied > 2
     if two.any():
         p[two] = _two_bins(a[two], b[two])
+    many = occupied > 2
     if many.any():
         p[many] = _omnibus(a[many], b[many], occupied[many])
     both = many & ordered
@@ -69,17 +107,16 @@ def _p_values(a: FloatArray, b: FloatArray, ordered: BoolArray) -> FloatArray:
 
 
 def _two_bins(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Twice the smaller one-sided exact p-value: with two bins counts are too coarse for a chi-square."""
-    first = (a + b > 0).argmax(axis=1)
-    k = np.take_along_axis(a, first[:, None], axis=1)[:, 0]
-    k0 = np.take_along_axis(b, first[:, None], axis=1)[:, 0]
+    """Twice the smaller one-sided exact p-value."""
+    first = (a + b > 0).argmax(axis=1)[:, None]
+    k = np.take_along_axis(a, first, axis=1)[:, 0]
+    k0 = np.take_along_axis(b, first, axis=1)[:, 0]
     n, m = a.sum(axis=1), b.sum(axis=1)
     one_sided = np.minimum(excess_p_value(k, n, k0, m), excess_p_value(n - k, n, m - k0, m))
     return np.minimum(1.0, 2.0 * one_sided)
 
 
 def _omnibus(a: FloatArray, b: FloatArray, occupied: NDArray[np.intp]) -> FloatArray:
-    """Cressie and Read's power divergence with exponent 2/3, which keeps to chi-square with few rows per bin."""
     from scipy.special import gammaincc
 
     n, m = a.sum(axis=1, keepdims=True), b.sum(axis=1, keepdims=True)
@@ -90,8 +127,9 @@ def _omnibus(a: FloatArray, b: FloatArray, occupied: NDArray[np.intp]) -> FloatA
 
 
 def _power_divergence(observed: FloatArray, expected: FloatArray) -> FloatArray:
+    """`9 / 5 * sum(observed * ((observed / expected)**(2/3) - 1))`, shape (d,)."""
     ratio = np.divide(observed, expected, out=np.ones_like(observed), where=expected > 0)
-    root = np.cbrt(ratio)
+    root = np.cbrt(ratio, out=ratio)
     root *= root
     root -= 1.0
     cells: FloatArray = np.einsum("db,db->d", observed, root)
@@ -99,37 +137,81 @@ def _power_divergence(observed: FloatArray, expected: FloatArray) -> FloatArray:
 
 
 def _cumulative(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Anderson and Darling's statistic on bins."""
+    statistic, mean, square = _cumulative_statistic(a, b)
+    left = np.maximum(mean - LEAD, 1e-9)
+    rest = np.clip((square - LEAD**2) / left, 1e-9, LEAD)
+    return upper_tail(
+        statistic,
+        lead=np.full_like(mean, LEAD),
+        rest=rest,
+        freedom=left / rest,
+        scale_freedom=np.full_like(mean, np.inf),
+    )
+
+
+def _cumulative_statistic(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The statistic, its mean and half its variance under independence, each of shape (d,)."""
     n, m = a.sum(axis=1, keepdims=True), b.sum(axis=1, keepdims=True)
     total = n + m
     share = (a + b) / total
-    below = np.cumsum(share, axis=1)[:, :-1]
-    inside = (below > 0.5 / total) & (below < 1.0 - 0.5 / total)
-    safe = np.where(inside, below, 0.5)
-    weight = np.where(inside, (share[:, 1:] + share[:, :-1]) / 2.0, 0.0)
-    gap = np.cumsum(a / n - share, axis=1)[:, :-1]
-    z2 = gap * gap / (safe * (1.0 - safe)) * (n * (total - 1.0) / m)
-    statistic = np.einsum("db,db->d", weight, z2)
-    odds = safe / (1.0 - safe)
-    mean = weight.sum(axis=1)
-    reach = np.cumsum(weight * odds, axis=1) - weight * odds
-    spread = np.einsum("db,db->d", weight, weight + 2.0 * reach / odds)
-    lead = np.full_like(mean, 0.5)
-    left = np.maximum(mean - 0.5, 1e-9)
-    rest = np.clip((spread - 0.25) / left, 1e-9, 0.5)
-    return upper_tail(statistic, lead=lead, rest=rest, freedom=left / rest, scale_freedom=np.full_like(mean, np.inf))
+    # The share of the live rows less the pooled one is m / total of the difference of the two samples; given the
+    # pooled counts, its variance at an edge is that of a draw without replacement.
+    deviation = a / n
+    deviation -= share
+    deviation *= np.sqrt(n * (total - 1.0) / m)
+    mapped = cumulative_map(deviation, share)
+    return np.einsum("db,db->d", mapped, mapped), *cumulative_moments(share)
+
+
+def _dependent_rows(a: FloatArray, b: FloatArray, ordered: BoolArray, effect: DesignEffect) -> FloatArray:
+    """P-values against the baseline's own variation from block to block."""
+    occupied = np.count_nonzero(a + b, axis=1)
+    pearson = chi_square(a, b) / np.maximum(occupied - 1.0, 1.0)
+    p = _against_blocks(pearson, a, b, effect.omnibus, effect)
+    statistic, mean, _ = _cumulative_statistic(a, b)
+    cumulative = statistic / np.where(mean > 0, mean, 1.0)
+    q = _against_blocks(cumulative, a, b, effect.cumulative, effect)
+    return np.where(occupied < 2, 1.0, np.where(ordered, _cauchy(p, q), p))
+
+
+def _against_blocks(
+    statistic: FloatArray, a: FloatArray, b: FloatArray, estimate: ScaleEstimate, effect: DesignEffect
+) -> FloatArray:
+    """P-value of a statistic that is 1 on average where rows are independent."""
+    n, m = a.sum(axis=1), b.sum(axis=1)
+    window = 1.0 + (estimate.factor - 1.0) * np.maximum(n / effect.rows, 1.0)
+    factor = (window / n + estimate.factor / m) / (1.0 / n + 1.0 / m)
+    left = np.maximum(1.0 - estimate.lead, 1e-9)
+    rest = np.clip((1.0 / estimate.freedom - estimate.lead**2) / left, 1e-9, estimate.lead)
+    return upper_tail(
+        statistic / factor,
+        lead=estimate.lead,
+        rest=rest,
+        freedom=left / rest,
+        scale_freedom=(effect.blocks - 1.0) * estimate.freedom,
+    )
 
 
 def _cauchy(p: FloatArray, q: FloatArray) -> FloatArray:
-    """The combined p-value of two dependent tests (Liu and Xie 2020, doi:10.1080/01621459.2018.1554485)."""
-    evidence = 0.5 * sum(1.0 / np.tan(np.pi * np.clip(each, 1e-300, 0.95)) for each in (p, q))
+    """The combined p-value of two dependent tests."""
+    bounds = (1e-300, _LARGEST_COMBINED)
+    evidence = 0.5 / np.tan(np.pi * np.clip(p, *bounds)) + 0.5 / np.tan(np.pi * np.clip(q, *bounds))
     combined: FloatArray = np.arctan2(1.0, evidence) / np.pi
-    return combined
+    # Where nothing speaks against it at all, say so rather than 0.95.
+    return np.where(np.minimum(p, q) > _LARGEST_COMBINED, np.minimum(p, q), combined)
 
 
-def _two_dimensional(live: ArrayLike, baseline: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    a = np.asarray(live, dtype=np.float64)
-    b = np.asarray(baseline, dtype=np.float64)
-    if a.ndim != 2 or a.shape != b.shape:
-        raise ValueError(f"live and baseline must both have shape (d, B), got {a.shape} and {b.shape}")
-    return a, b
+def _take(effect: DesignEffect, columns: NDArray[np.intp]) -> DesignEffect:
+    """The design effect of some columns."""
+
+    def taken(estimate: ScaleEstimate) -> ScaleEstimate:
+        fields = (field.name for field in dataclasses.fields(estimate))
+        return ScaleEstimate(**{name: getattr(estimate, name)[columns] for name in fields})
+
+    return DesignEffect(
+        omnibus=taken(effect.omnibus),
+        cumulative=taken(effect.cumulative),
+        blocks=effect.blocks[columns],
+        rows=effect.rows[columns],
+        dependent=effect.dependent[columns],
+    )
