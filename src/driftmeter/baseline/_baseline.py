@@ -29,12 +29,14 @@ class Baseline:
         kind: training, validation, previous_window, seasonal or model.
         created: When it was built, ISO 8601; empty when unknown.
         source: What it was built from, in its builder's words.
+        id: A digest of the sketches: equal content, equal id. Empty for what is not built to last.
     """
 
     snapshot: Snapshot
     kind: BaselineKind = "training"
     created: str = ""
     source: str = ""
+    id: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in BASELINE_KINDS:
@@ -48,9 +50,9 @@ class Baseline:
         return self.snapshot.model
 
     @property
-    def id(self) -> str:
-        """A digest of the sketches: equal content, equal id."""
-        return _file.digest(self.snapshot)
+    def features(self) -> list[Column]:
+        """The model's features, in the order in which it takes them."""
+        return [column for column in self.snapshot.columns if column.role == "feature"]
 
     @classmethod
     def from_frame(
@@ -95,7 +97,8 @@ class Baseline:
                 columns |= sketch_table(_table(data, role), role=role, kinds=kinds or {})
         now = time.time_ns()
         created = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
-        return cls(Snapshot(Model(model, version), now, now, columns), kind, created, source)
+        snapshot = Snapshot(Model(model, version), now, now, columns)
+        return cls(snapshot, kind, created, source, _file.digest(snapshot))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the baseline file (OTLP JSON); a file that is there is replaced at once, never half written."""
@@ -114,7 +117,7 @@ class Baseline:
         """
         content = _file.read(Path(path), model=model)
         try:
-            return cls(content.snapshot, content.kind, content.created, content.source)
+            return cls(content.snapshot, content.kind, content.created, content.source, _file.digest(content.snapshot))
         except BaselineError as error:
             raise BaselineError(f"baseline {path}: {error}") from None
 

@@ -7,7 +7,7 @@ import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from driftmeter import otlp, semconv
 from driftmeter.exceptions import BaselineError, DecodeError, did_you_mean
@@ -30,10 +30,12 @@ class Content:
 
 def to_text(snapshot: Snapshot, *, kind: str, created: str, source: str) -> str:
     """Return the file's text: one line."""
-    attributes = {
+    attributes: dict[str, Any] = {
         semconv.ML_BASELINE_KIND: kind,
         semconv.ML_BASELINE_CREATED: created,
         semconv.ML_BASELINE_SOURCE: source,
+        # Points stand by metric, numeric columns first; this is the order in which the model takes them.
+        semconv.ML_BASELINE_FEATURES: [column.name for column in snapshot.columns if column.role == "feature"],
     }
     named = {name: value for name, value in attributes.items() if value}
     metrics = otlp.sketch_metrics([snapshot], temporality=otlp.DELTA)
@@ -87,11 +89,19 @@ def read(path: Path, *, model: str = "") -> Content:
     attributes = otlp.scope_attributes(requests)
     kind = cast("BaselineKind", attributes.get(semconv.ML_BASELINE_KIND, "training"))
     return Content(
-        snapshot,
+        _in_order(snapshot, attributes.get(semconv.ML_BASELINE_FEATURES)),
         kind,
-        attributes.get(semconv.ML_BASELINE_CREATED, ""),
-        attributes.get(semconv.ML_BASELINE_SOURCE, ""),
+        str(attributes.get(semconv.ML_BASELINE_CREATED, "")),
+        str(attributes.get(semconv.ML_BASELINE_SOURCE, "")),
     )
+
+
+def _in_order(snapshot: Snapshot, names: Any) -> Snapshot:
+    if not isinstance(names, list):
+        return snapshot
+    place = {name: i for i, name in enumerate(names)}
+    columns = sorted(snapshot.columns, key=lambda column: place.get(column.name, len(place)))
+    return replace(snapshot, columns={column: snapshot.columns[column] for column in columns})
 
 
 def _only(snapshots: list[Snapshot], path: Path, model: str) -> Snapshot:

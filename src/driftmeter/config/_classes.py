@@ -73,7 +73,7 @@ class Config:
     model_name: str = _key("", text, "name of the model, in a service that has one")
     model_version: str = _key("", text, "version of the model, in a service that has one")
     window: float = _key(3600.0, duration, "how much traffic one verdict speaks of", above=0)
-    step: float = _key(60.0, duration, "how often windows are evaluated; at most the window", above=0)
+    step: float = _key(600.0, duration, "how often windows are evaluated; at most the window", above=0)
     previous_window: bool = _key(
         default=False, parse=boolean, says="compare each window with the one before it, as drift"
     )

@@ -2,7 +2,14 @@
 
 from driftmeter.otlp._decode import scope_attributes, snapshots
 from driftmeter.otlp._json import from_json, to_json, to_request
-from driftmeter.otlp._points import DELTA, column_attributes, gauge_metrics, model_attributes, sketch_metrics
+from driftmeter.otlp._points import (
+    DELTA,
+    column_attributes,
+    gauge_metrics,
+    model_attributes,
+    point_count,
+    sketch_metrics,
+)
 
 __all__ = [
     "DELTA",
@@ -10,6 +17,7 @@ __all__ = [
     "from_json",
     "gauge_metrics",
     "model_attributes",
+    "point_count",
     "scope_attributes",
     "sketch_metrics",
     "snapshots",

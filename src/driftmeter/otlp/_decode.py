@@ -207,12 +207,12 @@ def _buckets(buckets: pb.ExponentialHistogramDataPoint.Buckets) -> Buckets:
     return Buckets(occupied + buckets.offset, counts[occupied])
 
 
-def scope_attributes(requests: Iterable[ExportMetricsServiceRequest]) -> dict[str, str]:
+def scope_attributes(requests: Iterable[ExportMetricsServiceRequest]) -> dict[str, Any]:
     """Return the attributes of the scopes that hold our metrics, all of them together."""
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     for request in requests:
         for resource_metrics in request.resource_metrics:
             for scope_metrics in resource_metrics.scope_metrics:
                 if scope_metrics.scope.name == semconv.SCOPE_NAME:
-                    found |= {name: str(value) for name, value in _attributes(scope_metrics.scope).items()}
+                    found |= _attributes(scope_metrics.scope)
     return found

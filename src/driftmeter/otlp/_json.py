@@ -17,7 +17,7 @@ from driftmeter import semconv
 from driftmeter.exceptions import DecodeError
 
 
-def to_request(metrics: list[Metric], *, scope_attributes: Mapping[str, str]) -> ExportMetricsServiceRequest:
+def to_request(metrics: list[Metric], *, scope_attributes: Mapping[str, Any]) -> ExportMetricsServiceRequest:
     """Return an OTLP request with the metrics under a scope with the attributes, and an empty resource."""
     scope = InstrumentationScope(semconv.SCOPE_NAME, schema_url=semconv.SCHEMA_URL, attributes=scope_attributes)
     resource_metrics = ResourceMetrics(

@@ -21,10 +21,13 @@ import numpy as np
 
 from driftmeter.sketches import MIN_SCALE, Buckets, NumericSketch, lower_boundary
 
-MAX_GAP: Final = 160
-"""Empty buckets between two occupied ones that are still sent: a byte each, as much as a data point of its own."""
-MAX_LENGTH: Final = 1600
-"""Bytes, roughly, that a column's buckets may take; data points beyond the first count as `MAX_GAP` each."""
+MAX_GAP: Final = 400
+"""Empty buckets between two occupied ones that are still sent. They take a byte each, and hardly any compressed."""
+MAX_PARTS: Final = 3
+"""Runs beyond the main ones: more, and the sketch goes down in scale until some of them join."""
+MAX_BYTES: Final = 2000
+"""What a column's buckets may take before compression, `_PART_BYTES` of each further data point included."""
+_PART_BYTES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,11 @@ _NO_BUCKETS: Final = DenseBuckets()
 
 def cut(sketch: NumericSketch) -> tuple[int, list[Part]]:
     """Return the scale to send the sketch at and its parts, the main one first."""
-    while True:
-        positive, negative = _runs(sketch.positive), _runs(sketch.negative)
-        if sketch.scale <= MIN_SCALE or _length(positive) + _length(negative) <= MAX_LENGTH:
-            break
-        sketch = sketch.at_scale(sketch.scale - 1)
+    runs = _runs(sketch.positive), _runs(sketch.negative)
+    while sketch.scale > MIN_SCALE and not _fits(*runs):
+        sketch = sketch.at_scale(max(MIN_SCALE, sketch.scale - _surplus(sketch)))
+        runs = _runs(sketch.positive), _runs(sketch.negative)
+    positive, negative = runs
     scale = sketch.scale
     main_positive, other_positive = _split(positive)
     main_negative, other_negative = _split(negative)
@@ -75,9 +78,27 @@ def _runs(buckets: Buckets) -> list[Buckets]:
     ]
 
 
-def _length(runs: list[Buckets]) -> int:
-    dense = sum(int(run.indexes[-1] - run.indexes[0]) + 1 for run in runs if len(run))
-    return dense + (len(runs) - 1) * MAX_GAP
+def _fits(positive: list[Buckets], negative: list[Buckets]) -> bool:
+    extra = len(positive) + len(negative) - 2
+    size = extra * _PART_BYTES
+    for run in (*positive, *negative):
+        if len(run):
+            size += int(run.indexes[-1] - run.indexes[0]) + 1 + int((run.counts > 127).sum())
+    return extra <= MAX_PARTS and size <= MAX_BYTES
+
+
+def _surplus(sketch: NumericSketch) -> int:
+    """Return a number of scales to go down that is sure not to be too many, from the gaps alone.
+
+    ``by`` scales further down a gap is ``gap >> by`` or so, one bucket more or less.
+    """
+    gaps = np.concatenate((np.diff(sketch.positive.indexes), np.diff(sketch.negative.indexes)))
+    by = np.arange(1, sketch.scale - MIN_SCALE + 1)[:, None]
+    narrowed = gaps >> by
+    parts = (narrowed > MAX_GAP + 1).sum(axis=1)
+    size = np.where(narrowed > MAX_GAP + 1, _PART_BYTES, narrowed).sum(axis=1)
+    fits = (parts <= MAX_PARTS) & (size <= MAX_BYTES)
+    return int(by[fits.argmax()][0]) if fits.any() else len(by)
 
 
 def _split(runs: list[Buckets]) -> tuple[Buckets, list[Buckets]]:

@@ -60,6 +60,13 @@ def column_attributes(model: Model, column: Column) -> Attributes:
     }
 
 
+def point_count(snapshot: Snapshot) -> int:
+    """Return about how many data points a snapshot takes: one a numeric column, one a category, one for nulls."""
+    return sum(
+        1 + (1 if isinstance(sketch, NumericSketch) else len(sketch.counts)) for sketch in snapshot.columns.values()
+    )
+
+
 def sketch_metrics(snapshots: Iterable[Snapshot], *, temporality: AggregationTemporality) -> list[Metric]:
     """Return the metrics that carry the snapshots; a snapshot's interval becomes its points' interval."""
     points: defaultdict[semconv.Metric, list[Any]] = defaultdict(list)

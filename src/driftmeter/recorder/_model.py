@@ -148,7 +148,7 @@ class ModelRecorder:
         undecided = False
         ignored = set(self._columns.ignored)
         for at, name in enumerate(table.names):
-            kind = self._kinds.get((role, name)) or kind_of(table.column(at))
+            kind = self._kinds.get((role, name)) or table.kind or kind_of(table.column(at))
             if kind is None:
                 undecided = True
             elif (role, name) in self._kinds or len(self._kinds) < self._limits.max_columns:

@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from driftmeter.config import Config, ModelConfig
 from driftmeter.recorder._model import Columns, Limits, ModelRecorder
 from driftmeter.schema import Kind, Model, Role
 from driftmeter.sketches import CategoricalSketch, Snapshot
+from driftmeter.tables import Table
 from driftmeter.typing import Clock
 
 _logger = logging.getLogger("driftmeter")
@@ -33,7 +34,9 @@ class Registry:
         self._declared: dict[int, tuple[Any, Model]] = {}
         self._bound: dict[int, tuple[Any, ModelRecorder]] = {}
         self._baselines: defaultdict[Model, list[Baseline]] = defaultdict(list)
-        self._refused: set[Model] = set()
+        self._refusing = False
+        self.before_record: Callable[[], None] | None = None
+        """Called before each model is looked up; the host waits here for a meter provider to be set."""
         for baseline in baselines:
             self.add_baseline(baseline)
 
@@ -65,6 +68,8 @@ class Registry:
             default_name: Its name when nothing else names it: its class's.
             names: The names of the features that it was called with.
         """
+        if self.before_record is not None:
+            self.before_record()
         bound = self._bound.get(id(model_object))
         if bound is not None:
             return bound[1]
@@ -74,6 +79,18 @@ class Registry:
                 reference = _reference(model_object, lambda key: self._bound.pop(key, None))
                 self._bound[id(model_object)] = (reference, recorder)
         return recorder
+
+    def with_baseline_names(self, features: Table, model_object: Any) -> Table:
+        """Return rows without names under those of the model's baseline, or of the only one that has as many."""
+        declared = self._declared.get(id(model_object))
+        known = self._baselines if declared is None else {declared[1]: self.baselines(declared[1])}
+        fitting = {
+            names
+            for baselines in known.values()
+            for baseline in baselines
+            if len(names := tuple(column.name for column in baseline.features)) == len(features.names)
+        }
+        return replace(features, names=fitting.pop(), named=True) if len(fitting) == 1 else features
 
     def _identify(self, model_object: Any, default_name: str, names: Sequence[str]) -> Model:
         declared = self._declared.get(id(model_object))
@@ -107,13 +124,13 @@ class Registry:
             if model in self._recorders:
                 return self._recorders[model]
             if len(self._recorders) >= self.config.max_models:
-                if not self._refused:
+                if not self._refusing:
                     _logger.warning(
                         "driftmeter watches at most %d models (max_models); %r and further ones are not watched",
                         self.config.max_models,
                         model.name,
                     )
-                self._refused = {model}
+                self._refusing = True
                 return None
             recorder = ModelRecorder(
                 model,
@@ -166,11 +183,7 @@ class Registry:
 
 def _describes(baselines: Sequence[Baseline], names: Sequence[str]) -> bool:
     """Whether a baseline's features are just these: then an unnamed model is the one that it is about."""
-    for baseline in baselines:
-        features = {column.name for column in baseline.snapshot.columns if column.role == "feature"}
-        if features == set(names):
-            return True
-    return False
+    return any({column.name for column in baseline.features} == set(names) for baseline in baselines)
 
 
 def _reference(model_object: Any, forget: Any) -> Any:

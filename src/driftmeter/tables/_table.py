@@ -12,17 +12,24 @@ from typing import Any
 
 import numpy as np
 
+from driftmeter.schema import Kind
 from driftmeter.typing import AnyArray
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A batch of rows: ``matrix`` of shape (rows, len(names)), or else ``columns``, one sequence a name."""
+    """A batch of rows: ``matrix`` of shape (rows, len(names)), or else ``columns``, one sequence a name.
+
+    ``kind`` is given where it is known better than the values' type tells; ``named`` is False where the names are
+    made up: f0, f1, ...
+    """
 
     names: tuple[str, ...]
     rows: int
     matrix: AnyArray | None = None
     columns: tuple[Any, ...] = ()
+    kind: Kind | None = None
+    named: bool = True
 
     def column(self, at: int) -> Any:
         """Return the values of one column."""
@@ -64,8 +71,9 @@ def tabulate(data: Any, *, names: Sequence[str] = (), max_columns: int = 500) ->
 
 def _named(table: Table, names: Sequence[str]) -> Table:
     width = len(table.columns) if table.matrix is None else table.matrix.shape[1]
-    found = tuple(map(str, names[:width])) if len(names) >= width else tuple(f"f{i}" for i in range(width))
-    return Table(found, table.rows, table.matrix, table.columns)
+    named = len(names) >= width
+    found = tuple(map(str, names[:width])) if named else tuple(f"f{i}" for i in range(width))
+    return Table(found, table.rows, table.matrix, table.columns, named=named)
 
 
 def _array(array: AnyArray, max_columns: int) -> Table:

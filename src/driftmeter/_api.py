@@ -1,0 +1,114 @@
+"""The explicit API: what a program calls that does not run under ``opentelemetry-instrument``, or wants names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+from driftmeter import exporter
+from driftmeter.baseline import Baseline
+from driftmeter.config import load
+from driftmeter.exceptions import DriftmeterError
+from driftmeter.instrumentation import record_rows
+from driftmeter.recorder import Registry, active, load_baselines
+from driftmeter.schema import Model
+
+T = TypeVar("T")
+
+
+def instrument(*, meter_provider: Any = None, **settings: Any) -> None:
+    """Watch every model of the supported frameworks in this process.
+
+    Call it once, before or after the OpenTelemetry SDK is set up; under ``opentelemetry-instrument`` it is not needed.
+
+    Args:
+        meter_provider: The SDK's provider whose readers carry sketches and signals; the global one by default.
+        settings: Keys of the configuration, such as ``window="1h"``; they win over the environment and files.
+
+    Raises:
+        ConfigError: A setting breaks its rule.
+        BaselineError: A baseline file that the configuration names cannot be used.
+    """
+    config = load(overrides=settings)
+    if not config.enabled:
+        return
+    exporter.start(config, baselines=load_baselines(config), meter_provider=meter_provider)
+    for entry_point in entry_points(group="opentelemetry_instrumentor"):
+        if entry_point.value.startswith("driftmeter."):
+            instrumentor = entry_point.load()()
+            if not instrumentor.is_instrumented_by_opentelemetry:
+                instrumentor.instrument(skip_dep_check=True)
+
+
+def monitor(model: T, *, name: str, version: str = "", baseline: Baseline | str | os.PathLike[str] | None = None) -> T:
+    """Give a model object a name, a version and a baseline; return the very same object.
+
+    Args:
+        model: What predicts.
+        name: The model's name, in all signals.
+        version: Its version.
+        baseline: What its windows are compared with: a baseline or the path of its file. Whatever model the baseline
+            was built for, it is this one's from now on.
+
+    Raises:
+        BaselineError: The baseline file cannot be used.
+        DriftmeterError: Nothing is watched yet.
+    """
+    registry = _registry("monitor")
+    identity = Model(name, version)
+    if baseline is not None:
+        loaded = baseline if isinstance(baseline, Baseline) else Baseline.load(baseline)
+        registry.add_baseline(loaded, model=identity)
+    registry.declare(model, identity)
+    return model
+
+
+def record(
+    *,
+    model: str,
+    features: Any,
+    predictions: Any = None,
+    scores: Any = None,
+    version: str = "",
+    feature_names: tuple[str, ...] | list[str] = (),
+) -> None:
+    """Record rows that no instrumentation sees: a model behind an API, a rule, a framework that is not supported.
+
+    Args:
+        model: The model's name.
+        features: The rows: a pandas, polars or pyarrow table, an array, a mapping of columns, a list of mappings.
+        predictions: What was predicted for them, a value a row, or a mapping of names to values.
+        scores: Likewise scores.
+        version: The model's version.
+        feature_names: The features' names where the rows have none.
+
+    Raises:
+        DriftmeterError: Nothing is watched yet.
+    """
+    outputs: Mapping[Any, Any] = {"prediction": predictions, "score": scores}
+    record_rows(_registry("record"), Model(model, version), features, outputs, names=feature_names)
+
+
+def shutdown() -> None:
+    """Send what was recorded, then watch nothing any more and leave every class as it was found."""
+    if active() is None:
+        return
+    exporter.flush()
+    exporter.stop()
+    for entry_point in entry_points(group="opentelemetry_instrumentor"):
+        if entry_point.value.startswith("driftmeter."):
+            instrumentor = entry_point.load()()
+            if instrumentor.is_instrumented_by_opentelemetry:
+                instrumentor.uninstrument()
+
+
+def _registry(caller: str) -> Registry:
+    registry = active()
+    if registry is None:
+        raise DriftmeterError(
+            f"driftmeter.{caller}() needs driftmeter.instrument() first, or a run under "
+            "opentelemetry-instrument with a right configuration"
+        )
+    return registry

@@ -1,0 +1,107 @@
+"""The in-process host: it sits beside the SDK's readers and adds our sketches and signals to what they collect.
+
+a reader collects -> Registry.take() -> Stream of every reader
+                                     -> Processor -> signals, events
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics.export import AggregationTemporality, Metric
+
+from driftmeter import otlp, semconv
+from driftmeter.exporter import _sdk
+from driftmeter.exporter._streams import Stream
+from driftmeter.processor import Processor
+from driftmeter.recorder import Registry, guard
+from driftmeter.schema import Model
+
+_logger = logging.getLogger("driftmeter")
+
+
+class Host:
+    """Feeds readers with the sketches and signals of one registry; readers may collect from several threads."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._detach: list[Callable[[], None]] = []
+        self._temporalities: dict[Any, AggregationTemporality] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every sketch and verdict; a forked child starts like this."""
+        self._lock = threading.Lock()
+        now = self._registry.clock()
+        self._processor = Processor(self._registry.config, baselines=self._registry.baselines)
+        self._streams = {reader: Stream(wanted, start=now) for reader, wanted in self._temporalities.items()}
+        self._dropped: dict[Model, int] = {}
+
+    @property
+    def attached(self) -> bool:
+        """Whether anybody collects."""
+        return bool(self._streams)
+
+    def attach(self, provider: Any) -> None:
+        """Join the readers of a meter provider."""
+        for reader in _sdk.readers(provider):
+            if hasattr(_sdk.exporter_of(reader), "adds_sketches"):
+                continue
+            try:
+                resource = partial(_sdk.provider_resource, provider)
+                self._detach.append(_sdk.attach(reader, partial(self.collect, reader), resource))
+            except AttributeError as error:
+                _logger.warning(
+                    "driftmeter cannot join a metric reader of this opentelemetry-sdk (%s); set "
+                    "OTEL_METRICS_EXPORTER=driftmeter_otlp to send sketches and signals all the same",
+                    error,
+                )
+                continue
+            self.add_reader(reader, _sdk.temporality_of(reader))
+
+    def add_reader(self, reader: Any, temporality: AggregationTemporality) -> None:
+        """Keep sketches for whoever calls `collect` under this name from now on."""
+        with self._lock:
+            if reader not in self._streams:
+                self._temporalities[reader] = temporality
+                self._streams[reader] = Stream(temporality, start=self._registry.clock())
+
+    def detach(self) -> None:
+        """Leave the readers as they were found."""
+        for undo in self._detach:
+            undo()
+        self._detach.clear()
+        self._temporalities.clear()
+        self._streams.clear()
+
+    def collect(self, reader: Any) -> Sequence[Metric]:
+        """Return our metrics for one collection of a reader; nothing when we fail."""
+        with guard:
+            with self._lock:
+                now = self._registry.clock()
+                taken = self._registry.take()
+                for stream in self._streams.values():
+                    stream.add(taken)
+                self._processor.add(taken)
+                events = self._processor.advance(now)
+                sketches = self._streams[reader].collect(now, limit=self._registry.config.max_points)
+                signals = otlp.gauge_metrics(self._processor.signals(), time=now)
+                self._count_dropped()
+            _sdk.emit(events)
+            return [*sketches, *signals] if _sdk.takes_exponential_histograms(reader) else signals
+        return []
+
+    def _count_dropped(self) -> None:
+        for model, total in self._registry.dropped_rows().items():
+            counter = metrics.get_meter(semconv.SCOPE_NAME).create_counter(
+                semconv.SELF_DROPPED_ROWS.name,
+                unit=semconv.SELF_DROPPED_ROWS.unit,
+                description=semconv.SELF_DROPPED_ROWS.says,
+            )
+            counter.add(total - self._dropped.get(model, 0), otlp.model_attributes(model))
+            self._dropped[model] = total

@@ -1,0 +1,128 @@
+"""The one file that reaches into OpenTelemetry's private parts.
+
+The SDK has no way to add ready-made metric points to a collection (other languages have a MetricProducer). So each
+reader's collect callback is wrapped: what the SDK collected comes back with a scope of ours appended. When the private
+names are gone, `readers` says so and the public fallback, the exporter of the entry point ``driftmeter_otlp``
+(``OTEL_METRICS_EXPORTER=driftmeter_otlp``), does the same from outside.
+
+Source: opentelemetry-sdk 1.45, ``sdk/metrics/_internal/export/__init__.py``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from opentelemetry import _logs, metrics
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.sdk.metrics import Counter
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Metric,
+    MetricsData,
+    ResourceMetrics,
+    ScopeMetrics,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from driftmeter import semconv
+from driftmeter.processor import Event
+
+_logger = logging.getLogger("driftmeter")
+# The name differs from that of our meter: two scopes of one name would overwrite each other in the OTLP encoder.
+SCOPE: Final = InstrumentationScope(f"{semconv.SCOPE_NAME}.sketches", schema_url=semconv.SCHEMA_URL)
+
+Produce = Callable[[], Sequence[Metric]]
+
+
+def readers(provider: Any) -> list[Any]:
+    """Return the readers of an SDK meter provider; none of a provider that is disabled or not the SDK's."""
+    if getattr(provider, "_disabled", False):
+        return []
+    return list(getattr(provider, "_metric_readers", ()))
+
+
+def exporter_of(reader: Any) -> Any:
+    """Return the exporter that a reader pushes to, or None."""
+    return getattr(reader, "_exporter", None)
+
+
+def takes_exponential_histograms(reader: Any) -> bool:
+    """Whether a reader can be given exponential histograms: the Prometheus pull reader fails a whole scrape on one."""
+    return type(reader).__name__ != "PrometheusMetricReader"
+
+
+def current_provider() -> Any:
+    """Return the meter provider that is set, or a stand-in while none is."""
+    return metrics.get_meter_provider()
+
+
+def provider_resource(provider: Any) -> Resource:
+    """Return the resource of an SDK provider."""
+    resource: Resource = provider._sdk_config.resource  # noqa: SLF001
+    return resource
+
+
+def temporality_of(reader: Any) -> AggregationTemporality:
+    """Return the temporality that a reader wants of counters, and so of sketches."""
+    preferred = getattr(reader, "_preferred_temporality", None) or {}
+    temporality: AggregationTemporality = preferred.get(Counter, AggregationTemporality.CUMULATIVE)
+    return temporality
+
+
+def attach(reader: Any, produce: Produce, resource: Callable[[], Resource]) -> Callable[[], None]:
+    """Let every collection of a reader hold what ``produce`` returns; return a function that undoes it.
+
+    Raises:
+        AttributeError: The SDK's private names have changed.
+    """
+    original = reader._collect  # noqa: SLF001
+    if original is None:
+        raise AttributeError("the reader has no collect callback: it is not registered with a meter provider")
+
+    def collect(*args: Any, **kwargs: Any) -> MetricsData | None:
+        collected = original(*args, **kwargs)
+        return appended(collected, produce(), resource)
+
+    reader._set_collect_callback(collect)  # noqa: SLF001
+
+    def detach() -> None:
+        if reader._collect is collect:  # noqa: SLF001
+            reader._set_collect_callback(original)  # noqa: SLF001
+
+    return detach
+
+
+def appended(
+    collected: MetricsData | None, ours: Sequence[Metric], resource: Callable[[], Resource]
+) -> MetricsData | None:
+    """Return the collected metrics with ours in a scope of their own.
+
+    They go into the ResourceMetrics that is there: the OTLP encoder drops the first of two with an equal resource.
+    """
+    if not ours:
+        return collected
+    scope = ScopeMetrics(SCOPE, list(ours), semconv.SCHEMA_URL)
+    if collected is None or not collected.resource_metrics:
+        return MetricsData([ResourceMetrics(resource(), [scope], "")])
+    first, *others = collected.resource_metrics
+    with_ours = ResourceMetrics(first.resource, [*first.scope_metrics, scope], first.schema_url)
+    return MetricsData([with_ours, *others])
+
+
+def emit(events: Iterable[Event]) -> None:
+    """Emit verdicts that turned as OTel log events."""
+    for event in events:
+        _logs.get_logger(semconv.SCOPE_NAME).emit(
+            LogRecord(
+                timestamp=event.time,
+                observed_timestamp=event.time,
+                severity_number=SeverityNumber.WARN if event.alarming else SeverityNumber.INFO,
+                severity_text="WARN" if event.alarming else "INFO",
+                body=event.body,
+                attributes=event.attributes,
+                event_name=event.name,
+            )
+        )

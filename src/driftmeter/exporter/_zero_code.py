@@ -1,0 +1,23 @@
+"""What ``opentelemetry-instrument`` calls when all is set up: watch models, if the configuration is right."""
+
+from __future__ import annotations
+
+import logging
+
+from driftmeter.config import load
+from driftmeter.exceptions import DriftmeterError
+from driftmeter.exporter._lifecycle import start
+from driftmeter.recorder import guard, load_baselines
+
+_logger = logging.getLogger("driftmeter")
+
+
+def start_zero_code() -> None:
+    """Watch models; when the configuration is wrong, say so once and let the service run unwatched."""
+    with guard:
+        try:
+            config = load()
+            if config.enabled:
+                start(config, baselines=load_baselines(config))
+        except DriftmeterError as error:
+            _logger.error("driftmeter does not watch this process: %s", error)  # noqa: TRY400  # the message says it all

@@ -1,0 +1,192 @@
+"""One watched call, from before the model runs until its rows are recorded.
+
+watched(...) -> span starts -> the model's own method -> duration, rows, span ends -> recorder
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Protocol
+
+from opentelemetry import context, metrics, trace
+from opentelemetry.trace import SpanKind, StatusCode
+
+from driftmeter import semconv
+from driftmeter.instrumentation import _outermost
+from driftmeter.otlp import model_attributes
+from driftmeter.recorder import ModelRecorder, Registry, active, guard
+from driftmeter.schema import Role
+from driftmeter.tables import Table, UnreadableError, tabulate
+
+
+class Framework(Protocol):
+    """What a framework's instrumentation tells of its models."""
+
+    name: str
+
+    def features(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the rows that the model was called with."""
+
+    def feature_names(self, model: Any) -> Sequence[str]:
+        """Return the names of the features that the model was trained on, if it knows them."""
+
+    def model_name(self, model: Any) -> str:
+        """Return the name of a model that nobody named."""
+
+    def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:
+        """Return what the model predicted, as tables of rows."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """What is known of a call while the model runs."""
+
+    framework: Framework
+    operation: str
+    features: Table | None
+    source: Any
+    recorder: ModelRecorder | None
+    attributes: dict[str, Any]
+    span: trace.Span
+
+
+@dataclass(frozen=True, slots=True)
+class _Instruments:
+    tracer: trace.Tracer
+    duration: metrics.Histogram
+    rows: metrics.Counter
+
+
+@cache
+def _instruments() -> _Instruments:
+    meter = metrics.get_meter(semconv.SCOPE_NAME, schema_url=semconv.SCHEMA_URL)
+    duration, rows = semconv.PREDICTION_DURATION, semconv.PREDICTION_ROWS
+    return _Instruments(
+        trace.get_tracer(semconv.SCOPE_NAME, schema_url=semconv.SCHEMA_URL),
+        meter.create_histogram(
+            duration.name,
+            unit=duration.unit,
+            description=duration.says,
+            explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS,
+        ),
+        meter.create_counter(rows.name, unit=rows.unit, description=rows.says),
+    )
+
+
+def call(
+    original: Callable[..., Any],
+    model: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    framework: Framework,
+    operation: str,
+) -> Any:
+    """Call the model's own method, watched when it is the outermost; its result and its exceptions are untouched."""
+    registry = active()
+    if registry is None or _outermost.is_nested():
+        return original(model, *args, **kwargs)
+    token = _outermost.enter()
+    started: _Call | None = None
+    with guard:
+        source = framework.features(args, kwargs)
+        started = _start(registry, model, source, framework=framework, operation=operation)
+    attached = context.attach(trace.set_span_in_context(started.span)) if started is not None else None
+    begin = time.perf_counter()
+    try:
+        result = original(model, *args, **kwargs)
+    except BaseException as error:
+        duration = time.perf_counter() - begin
+        with guard:
+            _fail(started, error, duration)
+        raise
+    else:
+        duration = time.perf_counter() - begin
+        with guard:
+            _finish(started, model, result, duration)
+        return result
+    finally:
+        if attached is not None:
+            context.detach(attached)
+        _outermost.leave(token)
+
+
+def _start(registry: Registry, model: Any, source: Any, *, framework: Framework, operation: str) -> _Call:
+    names = framework.feature_names(model)
+    features: Table | None = None
+    try:
+        features = tabulate(source, names=names, max_columns=registry.config.max_columns)
+    except UnreadableError:
+        # The model will say what is wrong with it, if anything is.
+        features = None
+    if features is not None and not features.named:
+        features = registry.with_baseline_names(features, model)
+    recorder = registry.recorder_for(
+        model,
+        default_name=framework.model_name(model),
+        names=features.names if features is not None else names,
+    )
+    identity = model_attributes(recorder.model) if recorder is not None else {}
+    attributes = {**identity, semconv.ML_MODEL_FRAMEWORK: framework.name, semconv.ML_OPERATION_NAME: operation}
+    span = _instruments().tracer.start_span(
+        f"{operation} {recorder.model.name if recorder is not None else framework.model_name(model)}",
+        kind=SpanKind.INTERNAL,
+        attributes=attributes if features is None else {**attributes, semconv.ML_BATCH_SIZE: len(features)},
+    )
+    return _Call(framework, operation, features, source, recorder, attributes, span)
+
+
+def _fail(started: _Call | None, error: BaseException, duration: float) -> None:
+    if started is None:
+        return
+    kind = type(error).__qualname__
+    started.span.record_exception(error)
+    started.span.set_attribute(semconv.ERROR_TYPE, kind)
+    started.span.set_status(StatusCode.ERROR, str(error)[:200])
+    started.span.end()
+    _instruments().duration.record(duration, {**started.attributes, semconv.ERROR_TYPE: kind})
+
+
+def _finish(started: _Call | None, model: Any, result: Any, duration: float) -> None:
+    if started is None:
+        return
+    started.span.end()
+    instruments = _instruments()
+    instruments.duration.record(duration, started.attributes)
+    if started.features is not None:
+        instruments.rows.add(len(started.features), started.attributes)
+    if started.recorder is None:
+        return
+    tables: list[tuple[Role, Table]] = []
+    if started.features is not None and _is_first_look(started, model):
+        tables.append(("feature", started.features))
+    tables += started.framework.outputs(model, started.operation, result)
+    started.recorder.record(tables)
+
+
+_last_looked: Final[ContextVar[tuple[Any, int, frozenset[str]] | None]] = ContextVar(
+    "driftmeter_last_features", default=None
+)
+
+
+def _is_first_look(started: _Call, model: Any) -> bool:
+    """Whether these rows are new: ``predict_proba(X)`` and then ``predict(X)`` on the same X are the same rows twice.
+
+    Only another operation of the same model on the very same object counts as a second look.
+    """
+    known = _last_looked.get()
+    if known is not None:
+        reference, model_id, operations = known
+        if reference() is started.source and model_id == id(model) and started.operation not in operations:
+            _last_looked.set((reference, model_id, operations | {started.operation}))
+            return False
+    try:
+        _last_looked.set((weakref.ref(started.source), id(model), frozenset({started.operation})))
+    except TypeError:  # lists and the like cannot be told from another list in the same place
+        _last_looked.set(None)
+    return True

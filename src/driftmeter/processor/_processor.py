@@ -1,0 +1,237 @@
+"""The processor: snapshots in, signals and events out. One piece of code for every host.
+
+add(snapshots) -> History (steps, windows) -> compare, check -> Evaluation -> signals(), events
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from driftmeter import otlp, semconv
+from driftmeter.baseline import Baseline
+from driftmeter.config import ColumnConfig, Config, ModelConfig
+from driftmeter.processor import _quality
+from driftmeter.processor._comparison import Rules, Verdict, compare
+from driftmeter.processor._history import History
+from driftmeter.processor._words import describe, describe_finding, describe_resolved
+from driftmeter.schema import Column, Model
+from driftmeter.sketches import Snapshot
+
+_SECOND: Final = 1_000_000_000
+_SKEW_KINDS: Final = frozenset({"training", "validation"})
+
+Attributes: TypeAlias = dict[str, Any]
+Signals: TypeAlias = Mapping[semconv.Metric, Iterable[tuple[Attributes, float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A verdict that turned: the event's name, what it says in words, whether for the worse, at Unix nanoseconds."""
+
+    name: str
+    body: str
+    attributes: Attributes
+    alarming: bool
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The verdicts of one window against one baseline."""
+
+    baseline: Baseline
+    verdicts: Sequence[Verdict]
+
+    @property
+    def word(self) -> str:
+        """Skew or drift, by the baseline's kind."""
+        return "skew" if self.baseline.kind in _SKEW_KINDS else "drift"
+
+    @property
+    def share(self) -> float | None:
+        """The share of features with a verdict of 1, or None when no feature has one."""
+        features = [verdict.detected for verdict in self.verdicts if verdict.column.role == "feature"]
+        return sum(features) / len(features) if features else None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All that one window of one model says; it ended at ``end``, Unix nanoseconds."""
+
+    model: Model
+    end: int
+    rows: int
+    comparisons: Sequence[Comparison] = ()
+    findings: Sequence[_quality.Finding] = ()
+
+
+class Processor:
+    """Compares windows of snapshots with baselines; not thread-safe.
+
+    Args:
+        config: The rules.
+        baselines: Returns a model's baselines.
+    """
+
+    def __init__(self, config: Config, *, baselines: Callable[[Model], Sequence[Baseline]]) -> None:
+        self._config = config
+        self._baselines = baselines
+        self._histories: dict[Model, History] = {}
+        self._latest: dict[Model, Evaluation] = {}
+        self._turned: dict[tuple[object, ...], bool] = {}
+        self._reported: set[tuple[Model, Column, str]] = set()
+
+    def add(self, snapshots: Iterable[Snapshot]) -> None:
+        """Add snapshots, in any order."""
+        for snapshot in snapshots:
+            history = self._histories.get(snapshot.model)
+            if history is None:
+                history = History(
+                    window=self._nanoseconds(self._config.window), step=self._nanoseconds(self._config.step)
+                )
+                self._histories[snapshot.model] = history
+            history.add(snapshot)
+
+    @staticmethod
+    def _nanoseconds(seconds: float) -> int:
+        return round(seconds * _SECOND)
+
+    def advance(self, now: int) -> list[Event]:
+        """Evaluate the windows that ended by ``now``; return the verdicts that turned."""
+        events: list[Event] = []
+        for model, history in self._histories.items():
+            for end in history.due(now):
+                evaluation = self._evaluate(model, history, end)
+                self._latest[model] = evaluation
+                events += self._turns(evaluation)
+                history.forget_before(end)
+        return events
+
+    def _evaluate(self, model: Model, history: History, end: int) -> Evaluation:
+        window = history.window(end)
+        if window is None:
+            return Evaluation(model, end, 0)
+        rules = self._rules(model)
+        baselines = list(self._baselines(model))
+        if self._config.previous_window:
+            previous = history.window(end - self._nanoseconds(self._config.window))
+            if previous is not None and previous.rows >= rules.min_rows:
+                baselines.append(Baseline(previous, "previous_window"))
+        comparisons: list[Comparison] = []
+        if window.rows >= rules.min_rows:
+            comparisons = [Comparison(baseline, compare(window, baseline, rules)) for baseline in baselines]
+        usual = next((baseline.snapshot for baseline in baselines if baseline.kind in _SKEW_KINDS), None)
+        findings = _quality.check(
+            window,
+            usual,
+            alpha=self._config.alpha,
+            floor=self._config.quality_floor,
+            min_rows=self._config.min_rows,
+        )
+        return Evaluation(model, end, window.rows, comparisons, findings)
+
+    def _rules(self, model: Model) -> Rules:
+        columns = self._config.models.get(model.name, ModelConfig()).columns
+
+        def effect_floor(column: Column) -> float:
+            own = columns.get(column.name, ColumnConfig()).effect_floor
+            return self._config.effect_floor if own is None else own
+
+        return Rules(
+            method=self._config.distance,
+            alpha=self._config.alpha,
+            min_rows=self._config.min_rows,
+            effect_floor=effect_floor,
+        )
+
+    def _turns(self, evaluation: Evaluation) -> list[Event]:
+        events: list[Event] = []
+        for comparison in evaluation.comparisons:
+            detected, resolved = semconv.SKEW_TURNED if comparison.word == "skew" else semconv.DRIFT_TURNED
+            for verdict in comparison.verdicts:
+                turned = self._turn((evaluation.model, comparison.baseline.kind, verdict.column), now=verdict.detected)
+                if turned:
+                    name, words = (detected, describe) if verdict.detected else (resolved, describe_resolved)
+                    attributes = _comparison_attributes(evaluation.model, verdict.column, comparison.baseline)
+                    events.append(Event(name.name, words(verdict), attributes, verdict.detected, evaluation.end))
+        violated, kept = semconv.QUALITY_TURNED
+        for finding in evaluation.findings:
+            if self._turn((evaluation.model, finding.check, finding.column), now=finding.violated):
+                name = violated if finding.violated else kept
+                attributes = _finding_attributes(evaluation.model, finding)
+                events.append(Event(name.name, describe_finding(finding), attributes, finding.violated, evaluation.end))
+        return events
+
+    def _turn(self, key: tuple[object, ...], *, now: bool) -> bool:
+        before = self._turned.get(key, False)
+        self._turned[key] = now
+        return before != now
+
+    def signals(self) -> Signals:
+        """Return the current signals: what the latest window of each model says."""
+        values: defaultdict[semconv.Metric, list[tuple[Attributes, float]]] = defaultdict(list)
+        for evaluation in self._latest.values():
+            model = otlp.model_attributes(evaluation.model)
+            values[semconv.WINDOW_ROWS].append((model, evaluation.rows))
+            values[semconv.WINDOW_END].append((model, evaluation.end / _SECOND))
+            for comparison in evaluation.comparisons:
+                _add_comparison(values, evaluation.model, comparison)
+            for finding in evaluation.findings:
+                self._add_finding(values, evaluation.model, finding)
+        return values
+
+    def _add_finding(
+        self,
+        values: defaultdict[semconv.Metric, list[tuple[Attributes, float]]],
+        model: Model,
+        finding: _quality.Finding,
+    ) -> None:
+        # Most checks of most columns never find anything; a series starts with the first bad value and then stays.
+        key = (model, finding.column, finding.check)
+        if not (finding.bad or finding.baseline_bad or finding.check == "missing" or key in self._reported):
+            return
+        self._reported.add(key)
+        attributes = _finding_attributes(model, finding)
+        values[semconv.QUALITY_RATIO].append((attributes, finding.ratio))
+        if finding.baseline_rows:
+            values[semconv.QUALITY_VIOLATED].append((attributes, int(finding.violated)))
+
+    def latest(self) -> Mapping[Model, Evaluation]:
+        """Return the latest evaluation of each model."""
+        return self._latest
+
+
+def _add_comparison(
+    values: defaultdict[semconv.Metric, list[tuple[Attributes, float]]], model: Model, comparison: Comparison
+) -> None:
+    metrics = (
+        (semconv.SKEW_DISTANCE, semconv.SKEW_P_VALUE, semconv.SKEW_DETECTED, semconv.SKEW_SHARE)
+        if comparison.word == "skew"
+        else (semconv.DRIFT_DISTANCE, semconv.DRIFT_P_VALUE, semconv.DRIFT_DETECTED, semconv.DRIFT_SHARE)
+    )
+    distance, p_value, detected, share = metrics
+    for verdict in comparison.verdicts:
+        attributes = _comparison_attributes(model, verdict.column, comparison.baseline)
+        values[distance].append(({**attributes, semconv.ML_DISTANCE_METHOD: verdict.method}, verdict.distance))
+        values[p_value].append((attributes, verdict.p_value))
+        values[detected].append((attributes, int(verdict.detected)))
+    if comparison.share is not None:
+        attributes = {**otlp.model_attributes(model), **_baseline_attributes(comparison.baseline)}
+        values[share].append((attributes, comparison.share))
+
+
+def _comparison_attributes(model: Model, column: Column, baseline: Baseline) -> Attributes:
+    return {**otlp.column_attributes(model, column), **_baseline_attributes(baseline)}
+
+
+def _baseline_attributes(baseline: Baseline) -> Attributes:
+    # The previous window has no id: it is another one each time, and each would make a new series.
+    identity = {semconv.ML_BASELINE_ID: baseline.id} if baseline.id else {}
+    return {semconv.ML_BASELINE_KIND: baseline.kind, **identity}
+
+
+def _finding_attributes(model: Model, finding: _quality.Finding) -> Attributes:
+    return {**otlp.column_attributes(model, finding.column), semconv.ML_QUALITY_CHECK: finding.check}
