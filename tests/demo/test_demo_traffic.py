@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from collections import defaultdict
@@ -72,7 +73,7 @@ def test_no_window_holds_flights_of_two_weeks_and_none_is_lost(app):
     assert sum(rows for _, _, rows in app.got[1:]) == traffic.rows == 2 * 1300
 
 
-def test_each_window_is_labelled_with_the_days_of_the_flights_in_it(app):
+def test_each_window_is_labelled_with_its_week(app):
     traffic = Traffic([_week(0, 400), _week(1, 400)], url=app.url, window=1)
     traffic.start()
     traffic.join()
@@ -117,12 +118,15 @@ def test_a_body_holds_the_very_numbers_and_null_for_a_gap():
     assert tuple(record) == FEATURES
 
 
-def test_batches_hold_every_flight_once_in_order():
-    week = _week(0, 2 * BATCH_ROWS + 1)
+def test_batches_hold_every_flight_once_and_each_a_sample_of_the_whole_week():
+    week = _week(0, 2 * BATCH_ROWS + 2)
+    week.features["distance"] = np.arange(len(week), dtype=float)
     cut = list(batches(week))
-    assert [batch.rows for batch in cut] == [BATCH_ROWS, BATCH_ROWS, 1]
-    assert cut[0].first == week.scheduled.iloc[0].date()
-    assert cut[-1].last == week.scheduled.iloc[-1].date()
+    assert [batch.rows for batch in cut] == [134, 134, 134]
+    flights = [[record["distance"] for record in json.loads(batch.body)] for batch in cut]
+    assert sorted(number for sent in flights for number in sent) == list(range(len(week)))
+    assert all(sent == sorted(sent) and sent[0] < 3 and sent[-1] > len(week) - 4 for sent in flights)
+    assert {(batch.first, batch.last) for batch in cut} == {(dt.date(2013, 3, 1), dt.date(2013, 3, 7))}
 
 
 @pytest.mark.parametrize(("rows", "lengths"), [(None, [10, 10, 10]), (15, [10, 5]), (10, [10]), (100, [10, 10, 10])])

@@ -172,9 +172,11 @@ class _Demo:
         started = time.perf_counter()
         trained = train(training, folder=folder)
         self._view.say(
-            f"2 train    'more than 15 minutes late?' on the {trained.rows:,} flights of {describe(training)}, "
-            f"{time.perf_counter() - started:.1f} s; "
-            f"their baseline is saved beside the model ({trained.baseline_path.stat().st_size / 1000:.0f} kB)"
+            f"2 train    'more than 15 minutes late?' on {trained.rows:,} flights of {describe(training)}"
+            f" ({time.perf_counter() - started:.1f} s)"
+        )
+        self._view.say(
+            f"           baseline saved beside the model ({trained.baseline_path.stat().st_size / 1e3:.0f} kB)"
         )
         return trained
 
@@ -223,7 +225,7 @@ class _Demo:
             with self._interrupts.held():
                 server.start()
             server.wait_ready()
-            self._view.say(f"3 serve    {app.name}, without a line of driftmeter, under opentelemetry-instrument")
+            self._view.say(f"3 serve    {app.name}, which has no line of driftmeter, under opentelemetry-instrument")
             traffic = Traffic(weeks, url=server.url, window=window, seconds=self._options.seconds)
             stack.callback(traffic.halt)
             rows = sum(len(week) for week in weeks)
@@ -245,7 +247,8 @@ class _Demo:
             seen += self._show(stretches[seen:], total=total)
             if traffic.error is not None:
                 server.check()
-                raise DemoError(f"a request to the server failed: {traffic.error}{server.last_words()}")
+                reason = str(traffic.error).split("\n", 1)[0]
+                raise DemoError(f"a request to the server failed: {reason}{server.last_words()}")
             if not sending and seen == len(stretches):
                 break
             time.sleep(POLL_SECONDS)

@@ -78,7 +78,7 @@ def _columns(
         yield from _one_column(name, moved[name], of=len(judged[name]), events=events, tell=tell)
     quiet = sorted(judged.keys() - moved.keys())
     if quiet and moved:
-        yield f"As in training throughout: {', '.join(quiet)}."
+        yield from ("", f"As in training throughout: {', '.join(quiet)}.")
     if moved:
         yield ""
 
@@ -106,12 +106,19 @@ def _one_column(
 ) -> Iterator[str]:
     first, (furthest, signal) = moved[0][0], _furthest(moved)
     event = next((event for event in events if event.name == _DETECTED and event.column == name), None)
-    at_first = shift(event) if event else ""
-    at_furthest = at_first if furthest is first else (tell(name, furthest) if tell else "")
+    at_first = _brief(shift(event)) if event else ""
+    at_furthest = at_first if furthest is first else (_brief(tell(name, furthest)) if tell else "")
     yield f"  {name}: moved in {len(moved)} of {of} {_plural('window', of)}"
     if furthest is not first:
         yield f"    first {first.label}{_after_colon(at_first)}"
-    yield f"    furthest {furthest.label}{_after_colon(at_furthest or f'{signal.method} {signal.distance:.2g}')}"
+    both = "first and " if furthest is first else ""
+    yield f"    {both}furthest {furthest.label}{_after_colon(at_furthest or f'{signal.method} {signal.distance:.2g}')}"
+
+
+def _brief(text: str) -> str:
+    """Leave out the p-value and the rows, which stand behind the distance."""
+    what, _, figures = text.rpartition("; ")
+    return f"{what}; {figures.split(', ')[0]}" if what else text
 
 
 def _after_colon(text: str) -> str:

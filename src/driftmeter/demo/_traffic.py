@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from statistics import median
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +29,7 @@ MAX_WINDOW_SECONDS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One request's body, and the flights in it."""
+    """One request's body, the days of its week, and the flights in it."""
 
     body: bytes
     first: date
@@ -37,10 +38,16 @@ class Batch:
 
 
 def batches(week: Flights, *, rows: int = BATCH_ROWS) -> Iterator[Batch]:
-    """Cut flights into requests, in time order."""
-    for start in range(0, len(week), rows):
-        days = week.scheduled.iloc[start : start + rows].dt.date
-        yield Batch(encode(week.features.iloc[start : start + rows]), days.iloc[0], days.iloc[-1], len(days))
+    """Cut a week into requests, each with flights from all of it.
+
+    Of n requests, the first gets the flights 0, n, 2n, ... and the next 1, n + 1, ...: where the machine is too busy
+    to send the week within one window, each of its windows still holds a fair sample of it, not a Monday morning.
+    """
+    first, last = week.scheduled.iloc[0].date(), week.scheduled.iloc[-1].date()
+    count = math.ceil(len(week) / rows)
+    for start in range(count):
+        flights = week.features.iloc[start::count]
+        yield Batch(encode(flights), first, last, len(flights))
 
 
 def encode(features: pd.DataFrame) -> bytes:
@@ -108,7 +115,7 @@ class Traffic(Thread):
         self._lock = Lock()
         self._stretches: dict[int, Stretch] = {}
         self._halt = Event()
-        self._slowest: deque[float] = deque(maxlen=16)
+        self._recent: deque[float] = deque(maxlen=16)
         self.error: Exception | None = None
         self.rows = 0
 
@@ -127,7 +134,8 @@ class Traffic(Thread):
         """Send everything, or until halted, out of time, or refused."""
         try:
             # Loopback must not go through a proxy that the environment names.
-            with httpx.Client(base_url=self._url, timeout=60, trust_env=False) as client:
+            headers = {"Content-Type": "application/json"}
+            with httpx.Client(base_url=self._url, headers=headers, timeout=60, trust_env=False) as client:
                 # The first call loads what is loaded on first use. It falls into a window that no week has.
                 client.post("/predict", content=encode(self._weeks[0].features.iloc[:1])).raise_for_status()
                 self._send_weeks(client)
@@ -150,8 +158,11 @@ class Traffic(Thread):
         return self._halt.is_set() or (deadline is not None and time.time() >= deadline)
 
     def _margin(self) -> float:
-        """How long before a window's end no request starts any more: longer than the recent ones took."""
-        return min(0.5 * self._window, 0.02 + 1.5 * max(self._slowest, default=0.0))
+        """How long before a window's end no request starts any more: longer than most take.
+
+        One that takes longer still is answered in the next window. That window then belongs to this week, too.
+        """
+        return min(0.5 * self._window, 0.02 + 1.5 * median(self._recent)) if self._recent else 0.02
 
     def _next_boundary(self) -> int:
         return (math.floor(time.time()) // self._window + 1) * self._window
@@ -162,10 +173,9 @@ class Traffic(Thread):
 
     def _send(self, client: httpx.Client, batch: Batch) -> None:
         started = time.time()
-        response = client.post("/predict", content=batch.body, headers={"Content-Type": "application/json"})
-        response.raise_for_status()
+        client.post("/predict", content=batch.body).raise_for_status()
         ended = time.time()
-        self._slowest.append(ended - started)
+        self._recent.append(ended - started)
         self.rows += batch.rows
         began, finished = self._end_of(started), self._end_of(ended)
         self._note(began, batch, rows=batch.rows if began == finished else 0)

@@ -61,11 +61,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Flights that were sent within one window of wall-clock time, ``start`` to ``end`` in Unix seconds.
+    """A week's flights, or some of them, sent within one window of time, ``start`` to ``end`` in Unix seconds.
 
     Attributes:
-        first: The first flight's day.
-        last: The last flight's day.
+        first: The week's first day.
+        last: The week's last day.
         rows: Flights that were certainly predicted within the window.
     """
 
@@ -82,7 +82,7 @@ class Stretch:
 
     @property
     def label(self) -> str:
-        """The flights' days, ``'2013-03-01/2013-03-07'``."""
+        """The week, ``'2013-03-01/2013-03-07'``."""
         return f"{self.first}/{self.last}"
 
 
@@ -104,7 +104,7 @@ class Window:
 
     @property
     def label(self) -> str:
-        """The flights' days."""
+        """The week."""
         return self.stretch.label
 
     @property
