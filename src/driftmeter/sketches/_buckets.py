@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from driftmeter.typing import Int64Array
+from driftmeter.typing import AnyArray, Int64Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +43,18 @@ class Buckets:
         if by == 0 or not len(self.indexes):
             return self
         coarse = self.indexes >> by
-        starts = np.flatnonzero(np.r_[True, coarse[1:] != coarse[:-1]])
+        starts = run_starts(coarse)
         return Buckets(coarse[starts], np.add.reduceat(self.counts, starts))
+
+    def joining_scales(self) -> Int64Array:
+        """Return for each two neighbours by how many scales one must go down until they are one bucket.
+
+        It is the place of the highest bit in which their indexes differ, 5 = 0b101 and 7 = 0b111 say: 2 scales.
+        Those left and right of 1 never meet: -1 and 0 differ in all bits, which are 64.
+        """
+        differing = self.indexes[1:] ^ self.indexes[:-1]
+        # The exponent of a float64 is the bit length, for the 32 bits that an index has.
+        return np.where(differing < 0, 64, np.frexp(differing.astype(np.float64))[1].astype(np.int64))
 
     def merged(self, other: Buckets) -> Buckets:
         """Return the sum of two bucket sets of one scale."""
@@ -67,10 +77,21 @@ def collect(indexes: Int64Array, counts: Int64Array | None = None) -> Buckets:
     """Return buckets from indexes in any order, repeated ones added up (each counts once without ``counts``)."""
     if not len(indexes):
         return _EMPTY
+    if (indexes[1:] < indexes[:-1]).any():
+        if counts is None:
+            indexes = np.sort(indexes)
+        else:
+            order = np.argsort(indexes, kind="stable")
+            indexes, counts = indexes[order], counts[order]
+    starts = run_starts(indexes)
     if counts is None:
-        unique, occurrences = np.unique(indexes, return_counts=True)
-        return Buckets(unique.astype(np.int64, copy=False), occurrences.astype(np.int64, copy=False))
-    order = np.argsort(indexes, kind="stable")
-    indexes, counts = indexes[order], counts[order]
-    starts = np.flatnonzero(np.r_[True, indexes[1:] != indexes[:-1]])
+        return Buckets(indexes[starts], np.diff(starts, append=len(indexes)))
     return Buckets(indexes[starts], np.add.reduceat(counts, starts))
+
+
+def run_starts(ordered: AnyArray) -> Int64Array:
+    """Return where each run of equal elements starts in an array in order, of shape (n,) with n > 0."""
+    changes = np.flatnonzero(ordered[1:] != ordered[:-1])
+    starts = np.zeros(len(changes) + 1, dtype=np.int64)
+    np.add(changes, 1, out=starts[1:])
+    return starts

@@ -23,6 +23,9 @@ MIN_SCALE: Final = 3
 _MIN_NORMAL_EXPONENT: Final = -1022
 _MIN_NORMAL: Final = 2.0**_MIN_NORMAL_EXPONENT
 _MAX_EXPONENT: Final = 1024
+_MANTISSA_BITS: Final = 52
+_MANTISSA: Final = (1 << _MANTISSA_BITS) - 1
+_EXPONENT_BIAS: Final = 1023
 _LOG2_E: Final = 1.0 / math.log(2.0)
 _LOG_ERROR: Final = 4 * 2.0**-43
 """No float64 logarithm exceeds 2**10, so 4 units in the last place are at most this; numpy promises as much."""
@@ -49,12 +52,14 @@ def map_to_index(values: Float64Array, scale: int) -> Int64Array:
     if near.any():
         index[near] = [math.floor(math.log(value) * factor) for value in values[near]]
     np.minimum(index, (_MAX_EXPONENT << scale) - 1, out=index)
-    mantissa, exponent = np.frexp(values)
-    # frexp gives 2**k as 0.5 * 2**(k + 1); a power of two is the upper edge of its bucket.
-    exact = mantissa == 0.5
     whole = index.astype(np.int64)
-    whole[exact] = ((exponent[exact].astype(np.int64) - 1) << scale) - 1
-    whole[values <= _MIN_NORMAL] = (_MIN_NORMAL_EXPONENT << scale) - 1
+    bits = np.ascontiguousarray(values, dtype=np.float64).view(np.int64)
+    power = bits & _MANTISSA == 0
+    if power.any():  # a power of two is the upper edge of its bucket, whatever the logarithm's rounding
+        whole[power] = (((bits[power] >> _MANTISSA_BITS) - _EXPONENT_BIAS) << scale) - 1
+    subnormal = values <= _MIN_NORMAL
+    if subnormal.any():
+        whole[subnormal] = (_MIN_NORMAL_EXPONENT << scale) - 1
     return whole
 
 

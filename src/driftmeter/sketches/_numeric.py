@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from driftmeter.sketches._buckets import Buckets, collect, empty
+from driftmeter.sketches._buckets import Buckets, collect, empty, run_starts
 from driftmeter.sketches._mapping import MAX_SCALE, MIN_SCALE, lower_boundary, map_to_index
 from driftmeter.typing import Float64Array, Int64Array
 
@@ -48,20 +48,24 @@ class NumericSketch:
     @classmethod
     def from_values(cls, values: Float64Array, *, max_buckets: int = MAX_BUCKETS) -> NumericSketch:
         """Sketch the values of shape (n,); NaN counts as missing, infinities as non-finite."""
-        finite = values[np.isfinite(values)]
-        missing = int(np.isnan(values).sum())
+        values = np.asarray(values, dtype=np.float64)
+        finite = np.sort(values[np.isfinite(values)])
+        missing = int(np.count_nonzero(np.isnan(values)))
+        non_finite = len(values) - len(finite) - missing
         if not len(finite):
-            return cls(missing=missing, non_finite=len(values) - missing)
-        positive, negative = finite[finite > 0], -finite[finite < 0]
+            return cls(missing=missing, non_finite=non_finite)
+        below, upto = np.searchsorted(finite, 0.0, side="left"), np.searchsorted(finite, 0.0, side="right")
+        with np.errstate(over="ignore"):
+            total = float(finite.sum())
         return cls(
-            positive=collect(map_to_index(positive, MAX_SCALE)),
-            negative=collect(map_to_index(negative, MAX_SCALE)),
-            zero_count=len(finite) - len(positive) - len(negative),
-            sum=float(finite.sum()),
-            min=float(finite.min()),
-            max=float(finite.max()),
+            positive=_bucketed(finite[upto:]),
+            negative=_bucketed(-finite[:below][::-1]),
+            zero_count=int(upto - below),
+            sum=total,
+            min=float(finite[0]),
+            max=float(finite[-1]),
             missing=missing,
-            non_finite=len(values) - missing - len(finite),
+            non_finite=non_finite,
         ).compacted(max_buckets)
 
     @property
@@ -83,10 +87,13 @@ class NumericSketch:
 
     def compacted(self, max_buckets: int = MAX_BUCKETS) -> NumericSketch:
         """Return the finest sketch of the same values with at most ``max_buckets`` (or at scale 3)."""
-        sketch = self
-        while len(sketch.positive) + len(sketch.negative) > max_buckets and sketch.scale > MIN_SCALE:
-            sketch = sketch.at_scale(sketch.scale - 1)
-        return sketch
+        if len(self.positive) + len(self.negative) <= max_buckets:
+            return self
+        joining = np.concatenate((self.positive.joining_scales(), self.negative.joining_scales()))
+        joined = np.cumsum(np.bincount(joining, minlength=MAX_SCALE + 1))
+        spare = len(self.positive) + len(self.negative) - max_buckets
+        by = int(np.searchsorted(joined, spare))
+        return self.at_scale(max(self.scale - by, MIN_SCALE))
 
     def merge(self, other: NumericSketch, *, max_buckets: int = MAX_BUCKETS) -> NumericSketch:
         """Return the sketch of both columns' values; neither argument changes."""
@@ -142,6 +149,14 @@ class NumericSketch:
         values = np.clip(key_values(keys, self.scale), self.min, self.max)
         mean = float(np.average(values, weights=counts))
         return math.sqrt(float(np.average((values - mean) ** 2, weights=counts)))
+
+
+def _bucketed(ordered: Float64Array) -> Buckets:
+    """Return the buckets, at the finest scale, of positive values in ascending order."""
+    if not len(ordered):
+        return empty()
+    starts = run_starts(ordered)
+    return collect(map_to_index(ordered[starts], MAX_SCALE), np.diff(starts, append=len(ordered)))
 
 
 def key_values(keys: Int64Array, scale: int) -> Float64Array:
