@@ -6,6 +6,7 @@ from driftmeter.stats._bins import ROWS_PER_BIN, bin_count, category_groups, equ
 from driftmeter.stats._distances import (
     DISTANCES,
     chi_square,
+    distances,
     hellinger,
     jensen_shannon,
     kolmogorov_smirnov,
@@ -27,6 +28,7 @@ __all__ = [
     "bin_count",
     "category_groups",
     "chi_square",
+    "distances",
     "equal_mass_groups",
     "estimate_design_effect",
     "excess_p_value",

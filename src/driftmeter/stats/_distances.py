@@ -6,20 +6,22 @@ contributes nothing. A side without rows has no distribution, so the distance is
 
 `p` and `q` below are the shares of the live and the baseline rows in each bin, `n` and `m` their numbers of rows.
 All but `chi_square` and `wasserstein` are free of the sample size and of the unit of the column.
+
+Whoever wants several distances of the same counts calls `distances`, which computes what they share once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FloatArray = NDArray[np.float64]
+from driftmeter.stats._column_groups import column_groups
+from driftmeter.stats._shares import Shares
 
-# What an empty bin on one side counts for in `psi`: half a row, the least that could have been seen and was not.
-_UNSEEN_ROWS = 0.5
+FloatArray = NDArray[np.float64]
 
 
 def psi(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
@@ -31,18 +33,7 @@ def psi(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
 
     Source: Yurdakul (2018), Statistical Properties of Population Stability Index.
     """
-    live, baseline, n, m = _counts_and_rows(live, baseline)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = live / n
-        q = baseline / m
-        if not (live.all() and baseline.all()):
-            p, q = (
-                np.where(p == 0, np.minimum(_UNSEEN_ROWS / n, q), p),
-                np.where(q == 0, np.minimum(_UNSEEN_ROWS / m, p), q),
-            )
-        ratio = np.divide(p, q, out=np.ones_like(p), where=q != 0)
-        value: FloatArray = np.einsum("...b,...b->...", p - q, np.log(ratio, out=ratio))
-    return _absent(value, n, m)
+    return _psi(Shares(live, baseline))
 
 
 def jensen_shannon(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
@@ -52,44 +43,27 @@ def jensen_shannon(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
 
     Source: Endres and Schindelin (2003), doi:10.1109/TIT.2003.813506; as `scipy.spatial.distance.jensenshannon`.
     """
-    live, baseline, n, m = _counts_and_rows(live, baseline)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = live / n
-        q = baseline / m
-        mixed = (p + q) / 2.0
-        # Ratios rather than a difference of entropies: equal shares give exactly 0.
-        nats = _relative_entropy(p, mixed) + _relative_entropy(q, mixed)
-        value = np.sqrt(np.clip(nats / (2.0 * np.log(2.0)), 0.0, 1.0))
-    return _absent(value, n, m)
+    return _jensen_shannon(Shares(live, baseline))
 
 
 def kolmogorov_smirnov(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
     """Largest gap between the cumulative shares at a bin's edge; 0 to 1. The bins must be in order."""
-    gap, n, m = _cumulative_gap(live, baseline)
-    return _absent(np.abs(gap, out=gap).max(axis=-1, initial=0.0), n, m)
+    return _kolmogorov_smirnov(Shares(live, baseline))
 
 
 def hellinger(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
     """Hellinger distance, `sqrt(sum((sqrt(p) - sqrt(q))**2) / 2)`; 0 to 1, and 1 means disjoint."""
-    live, baseline, n, m = _counts_and_rows(live, baseline)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        root = np.sqrt(live / n)
-        root -= np.sqrt(baseline / m)
-        # Rounding may push disjoint shares to 1 + 1e-16.
-        value = np.minimum(np.sqrt(np.einsum("...b,...b->...", root, root) / 2.0), 1.0)
-    return _absent(value, n, m)
+    return _hellinger(Shares(live, baseline))
 
 
 def total_variation(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
     """Share of the rows that would have to move, `sum(abs(p - q)) / 2`; 0 to 1."""
-    gap, n, m = _share_gap(live, baseline)
-    return _absent(np.minimum(np.abs(gap, out=gap).sum(axis=-1) / 2.0, 1.0), n, m)
+    return _total_variation(Shares(live, baseline))
 
 
 def l_infinity(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
     """Largest change of any one bin's share, `max(abs(p - q))`; 0 to 1."""
-    gap, n, m = _share_gap(live, baseline)
-    return _absent(np.abs(gap, out=gap).max(axis=-1, initial=0.0), n, m)
+    return _l_infinity(Shares(live, baseline))
 
 
 def chi_square(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
@@ -98,15 +72,7 @@ def chi_square(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
     It equals `scipy.stats.chi2_contingency([live, baseline], correction=False)` and grows with the rows: without
     drift it is about one less than the number of occupied bins. Use it for a test, not as an effect size.
     """
-    live, baseline, n, m = _counts_and_rows(live, baseline)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gap = live / n
-        gap -= baseline / m
-        pooled = live + baseline
-        gap *= gap
-        terms = np.divide(gap, pooled, out=np.zeros_like(gap), where=pooled != 0)
-        value = terms.sum(axis=-1) * (n * m)[..., 0]
-    return _absent(value, n, m)
+    return _chi_square(Shares(live, baseline))
 
 
 def wasserstein(live: ArrayLike, baseline: ArrayLike, *, positions: ArrayLike, scale: ArrayLike) -> FloatArray:
@@ -122,16 +88,7 @@ def wasserstein(live: ArrayLike, baseline: ArrayLike, *, positions: ArrayLike, s
             Pad with anything of the same size, or inf or nan.
         scale: The baseline's standard deviation, shape (...), in the column's unit.
     """
-    gap, n, m = _cumulative_gap(live, baseline)
-    places = np.asarray(positions, dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        width = np.diff(places, axis=-1)
-    # Beside padding a width may be anything, and the gap there is 0 but for rounding.
-    width = np.where(np.isfinite(width) & (width > 0), width, 0.0)
-    work = np.einsum("...b,...b->...", np.abs(gap[..., :-1]), width)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.where(work == 0, 0.0, work / np.asarray(scale, dtype=np.float64))
-    return _absent(value, n, m)
+    return _wasserstein(Shares(live, baseline), positions, scale)
 
 
 Distance = Callable[[ArrayLike, ArrayLike], FloatArray]
@@ -150,41 +107,144 @@ DISTANCES: Mapping[str, Distance] = MappingProxyType(
 """The distances by name, but for `wasserstein`, which needs positions."""
 
 
-def _counts_and_rows(live: ArrayLike, baseline: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Counts as float64, shape (..., B), and rows per column, shape (..., 1)."""
-    a = np.asarray(live, dtype=np.float64)
-    b = np.asarray(baseline, dtype=np.float64)
-    if a.shape[-1:] != b.shape[-1:]:
-        raise ValueError(f"live and baseline must have the same bins, got {a.shape[-1:]} and {b.shape[-1:]}")
-    return a, b, a.sum(axis=-1, keepdims=True), b.sum(axis=-1, keepdims=True)
+def distances(
+    live: ArrayLike,
+    baseline: ArrayLike,
+    *,
+    names: Iterable[str] = tuple(DISTANCES),
+    positions: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+) -> dict[str, FloatArray]:
+    """Several distances of the same counts, for a fraction of the cost of one call each.
 
+    Args:
+        live: Counts, shape (..., B).
+        baseline: Counts, shape (..., B).
+        names: Keys of `DISTANCES`; `wasserstein` comes on top where `positions` and `scale` are given.
+        positions: As for `wasserstein`.
+        scale: As for `wasserstein`.
 
-def _share_gap(live: ArrayLike, baseline: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """`p - q`, and the rows of each side."""
-    live, baseline, n, m = _counts_and_rows(live, baseline)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gap = live / n
-        gap -= baseline / m
-    return gap, n, m
+    Returns:
+        Arrays of shape (...) by name.
 
-
-def _cumulative_gap(live: ArrayLike, baseline: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Difference of the cumulative shares after each bin, and the rows of each side.
-
-    Past the last occupied bin it is 0 but for rounding, some 1e-16.
+    Raises:
+        ValueError: If a name is unknown.
     """
-    gap, n, m = _share_gap(live, baseline)
-    return np.cumsum(gap, axis=-1, out=gap), n, m
+    wanted = tuple(names)
+    unknown = [name for name in wanted if name not in _FROM_SHARES]
+    if unknown:
+        raise ValueError(f"names must be among {', '.join(_FROM_SHARES)}, got {unknown[0]!r}")
+    a, b = np.asarray(live, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
+    if a.ndim != 2 or a.shape != b.shape:
+        return _distances(a, b, wanted, positions, scale)
+    parts = []
+    for group in column_groups(*a.shape):
+        places = None if positions is None else np.broadcast_to(positions, a.shape)[group]
+        spread = None if scale is None else np.broadcast_to(scale, a.shape[:1])[group]
+        parts.append(_distances(a[group], b[group], wanted, places, spread))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _relative_entropy(share: FloatArray, mixed: FloatArray) -> FloatArray:
-    """`sum(share * ln(share / mixed))`, where an empty bin adds 0."""
-    ratio = np.divide(share, mixed, out=np.ones_like(share), where=share > 0)
-    total: FloatArray = np.einsum("...b,...b->...", share, np.log(ratio, out=ratio))
-    return total
-
-
-def _absent(value: FloatArray, n: FloatArray, m: FloatArray) -> FloatArray:
-    """The value, nan where a side has no rows."""
-    result: FloatArray = np.where((n[..., 0] > 0) & (m[..., 0] > 0), value, np.nan)
+def _distances(
+    live: FloatArray,
+    baseline: FloatArray,
+    names: tuple[str, ...],
+    positions: ArrayLike | None,
+    scale: ArrayLike | None,
+) -> dict[str, FloatArray]:
+    shares = Shares(live, baseline)
+    result = {name: _FROM_SHARES[name](shares) for name in names}
+    if positions is not None and scale is not None:
+        result["wasserstein"] = _wasserstein(shares, positions, scale)
     return result
+
+
+def _psi(shares: Shares) -> FloatArray:
+    value: FloatArray = np.einsum("...b,...b->...", shares.gap, shares.log_ratio)
+    if not shares.all_occupied and shares.one_sided.any():
+        value = value + _one_sided_psi(shares)
+    return shares.present(value)
+
+
+def _one_sided_psi(shares: Shares) -> FloatArray:
+    """What the bins add that are empty on one side, where `log_ratio` is 0."""
+    where = shares.one_sided
+    p, q = shares.p[where], shares.q[where]
+    n, m = (np.broadcast_to(rows, where.shape)[where] for rows in (shares.n, shares.m))
+    # A side without rows makes the result nan anyway.
+    half_live = np.minimum(0.5 / np.maximum(n, 1.0), q)
+    half_baseline = np.minimum(0.5 / np.maximum(m, 1.0), p)
+    p, q = np.where(p == 0, half_live, p), np.where(q == 0, half_baseline, q)
+    terms = np.zeros(where.shape)
+    terms[where] = (p - q) * np.log(p / q)
+    added: FloatArray = terms.sum(axis=-1)
+    return added
+
+
+def _jensen_shannon(shares: Shares) -> FloatArray:
+    # With r = p / q: p ln(p / mean) + q ln(q / mean) = p ln r - (p + q) ln((1 + r) / 2), which is exactly 0 for
+    # equal shares. A bin that is empty on one side adds p ln 2 or q ln 2 instead.
+    p, q = shares.p, shares.q
+    both = p + q
+    half = shares.ratio + 1.0
+    half *= 0.5
+    nats = np.einsum("...b,...b->...", p, shares.log_ratio)
+    nats -= np.einsum("...b,...b->...", both, np.log(half, out=half))
+    if not shares.all_occupied:
+        nats += np.log(2.0) * np.where(shares.one_sided, both, 0.0).sum(axis=-1)
+    return shares.present(np.sqrt(np.clip(nats / (2.0 * np.log(2.0)), 0.0, 1.0)))
+
+
+def _kolmogorov_smirnov(shares: Shares) -> FloatArray:
+    reached = shares.cumulative_gap
+    return shares.present(np.maximum(reached.max(axis=-1, initial=0.0), -reached.min(axis=-1, initial=0.0)))
+
+
+def _hellinger(shares: Shares) -> FloatArray:
+    root = np.sqrt(shares.p)
+    root -= np.sqrt(shares.q)
+    # Rounding may push disjoint shares to 1 + 1e-16.
+    return shares.present(np.minimum(np.sqrt(np.einsum("...b,...b->...", root, root) / 2.0), 1.0))
+
+
+def _total_variation(shares: Shares) -> FloatArray:
+    return shares.present(np.minimum(np.abs(shares.gap).sum(axis=-1) / 2.0, 1.0))
+
+
+def _l_infinity(shares: Shares) -> FloatArray:
+    gap = shares.gap
+    return shares.present(np.maximum(gap.max(axis=-1, initial=0.0), -gap.min(axis=-1, initial=0.0)))
+
+
+def _chi_square(shares: Shares) -> FloatArray:
+    pooled = shares.live + shares.baseline
+    if not shares.all_occupied:
+        pooled[pooled == 0] = 1.0
+    scaled = shares.gap / pooled
+    value: FloatArray = np.einsum("...b,...b->...", scaled, shares.gap)
+    return shares.present(value * (shares.n * shares.m)[..., 0])
+
+
+def _wasserstein(shares: Shares, positions: ArrayLike, scale: ArrayLike) -> FloatArray:
+    places = np.asarray(positions, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        width = np.diff(places, axis=-1)
+    # Beside padding a width may be anything, and the gap there is 0 but for rounding.
+    width = np.where(np.isfinite(width) & (width > 0), width, 0.0)
+    work = np.einsum("...b,...b->...", np.abs(shares.cumulative_gap[..., :-1]), width)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.where(work == 0, 0.0, work / np.asarray(scale, dtype=np.float64))
+    return shares.present(value)
+
+
+_FROM_SHARES: Mapping[str, Callable[[Shares], FloatArray]] = MappingProxyType(
+    {
+        "psi": _psi,
+        "jensen_shannon": _jensen_shannon,
+        "kolmogorov_smirnov": _kolmogorov_smirnov,
+        "hellinger": _hellinger,
+        "total_variation": _total_variation,
+        "l_infinity": _l_infinity,
+        "chi_square": _chi_square,
+    }
+)

@@ -24,10 +24,11 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from driftmeter.stats._column_groups import column_groups
 from driftmeter.stats._cumulative import LEAD, cumulative_map, cumulative_moments
 from driftmeter.stats._distances import chi_square
 from driftmeter.stats._overdispersion import DesignEffect, ScaleEstimate
-from driftmeter.stats._pooling import pool_sparse_bins
+from driftmeter.stats._pooling import coarsen_ordered, pool_sparse_bins
 from driftmeter.stats._proportions import excess_p_value
 from driftmeter.stats._quadratic_form import upper_tail
 
@@ -38,9 +39,6 @@ _LEAST_EXPECTED = 5.0
 
 # More ordered bins than this cost time and power, and show nothing more.
 _MOST_ORDERED_BINS = 64
-
-# Columns in one go: their arrays stay in the cache.
-_GROUP = 100
 
 # Two p-values near 1 say 'too alike', which must not outweigh a small one.
 _LARGEST_COMBINED = 0.95
@@ -73,7 +71,10 @@ def homogeneity_p_values(
     p = np.full(a.shape[0], np.nan)
     seen = (a.sum(axis=1) > 0) & (b.sum(axis=1) > 0)
     dependent = np.zeros_like(seen) if design_effect is None else design_effect.dependent & seen
-    for part in _groups(seen & ~dependent):
+    independent = seen & ~dependent
+    for group in column_groups(*a.shape):
+        # A slice copies nothing, so it is kept where no column drops out.
+        part = group if independent[group].all() else _columns(independent, group)
         p[part] = _independent_rows(a[part], b[part], is_ordered[part])
     if design_effect is not None and dependent.any():
         part = np.flatnonzero(dependent)
@@ -81,17 +82,17 @@ def homogeneity_p_values(
     return p
 
 
-def _groups(wanted: BoolArray) -> list[NDArray[np.intp]]:
-    """The wanted columns, about a hundred at a time."""
-    columns = np.flatnonzero(wanted)
-    return [columns[i : i + _GROUP] for i in range(0, columns.size, _GROUP)]
+def _columns(wanted: BoolArray, group: slice) -> NDArray[np.intp]:
+    """The wanted columns of a group."""
+    return np.flatnonzero(wanted[group]) + group.start
 
 
 def _independent_rows(a: FloatArray, b: FloatArray, ordered: BoolArray) -> FloatArray:
     """P-values where rows are independent, of columns that have rows on both sides."""
-    smaller = np.minimum(a.sum(axis=1), b.sum(axis=1))
-    least = np.maximum(_LEAST_EXPECTED, np.where(ordered, smaller / _MOST_ORDERED_BINS, 0.0))
-    a, b = pool_sparse_bins(a, b, ordered=ordered, least=least)
+    if not a.size:
+        return np.ones(a.shape[0])
+    a, b = coarsen_ordered(a, b, ordered=ordered, most=_MOST_ORDERED_BINS)
+    a, b = pool_sparse_bins(a, b, ordered=ordered, least=_LEAST_EXPECTED)
     occupied = np.count_nonzero(a + b, axis=1)
     p = np.ones(a.shape[0])
     two = occupied == 2

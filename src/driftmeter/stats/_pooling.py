@@ -14,8 +14,25 @@ BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
 
 
+def coarsen_ordered(
+    live: FloatArray, baseline: FloatArray, *, ordered: BoolArray, most: int
+) -> tuple[FloatArray, FloatArray]:
+    """Join neighbours on ordered columns until at most `most` bins are left, about equally full."""
+    if live.shape[1] <= most or not ordered.any():
+        return live, baseline
+    pooled = live + baseline
+    middle = np.cumsum(pooled, axis=1)
+    total = middle[:, -1:].copy()
+    middle -= 0.5 * pooled
+    middle *= most / np.maximum(total, 1.0)
+    group = np.minimum(middle, most - 1).astype(np.intp)
+    if not ordered.all():
+        group[~ordered] = np.arange(live.shape[1])
+    return _sum_groups(group, live, baseline)
+
+
 def pool_sparse_bins(
-    live: FloatArray, baseline: FloatArray, *, ordered: BoolArray, least: FloatArray
+    live: FloatArray, baseline: FloatArray, *, ordered: BoolArray, least: float
 ) -> tuple[FloatArray, FloatArray]:
     """The counts on fewer bins, each of which expects at least `least` rows of the smaller side.
 
@@ -26,7 +43,7 @@ def pool_sparse_bins(
         live: Counts, shape (d, B).
         baseline: Counts, shape (d, B).
         ordered: Whether the order of the bins means something, shape (d,).
-        least: Rows that a bin has to expect, shape (d,).
+        least: Rows that a bin has to expect.
 
     Returns:
         Counts of shape (d, B'), padded with zeros.
@@ -35,7 +52,7 @@ def pool_sparse_bins(
     smaller = np.minimum(live.sum(axis=1), baseline.sum(axis=1))
     share = smaller / np.maximum(pooled.sum(axis=1), 1.0)
     expected = pooled * share[:, None]
-    sparse = (expected < least[:, None]) & (pooled > 0)
+    sparse = (expected < least) & (pooled > 0)
     todo = np.flatnonzero(sparse.any(axis=1))
     if todo.size == 0:
         return live, baseline
@@ -49,36 +66,43 @@ def _pool_columns(
     *,
     todo: IntArray,
     ordered: BoolArray,
-    least: FloatArray,
+    least: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Pool the columns `todo`, leave the others."""
     width = live.shape[1]
-    place = np.tile(np.arange(width), (todo.size, 1))
+    group = np.tile(np.arange(width), (live.shape[0], 1))
+    place = group[todo]
     loose = ~ordered[todo]
     if loose.any():
         place[loose] = np.argsort(-expected[todo[loose]], axis=1, kind="stable")
-    group = greedy_groups(np.take_along_axis(expected[todo], place, axis=1), least[todo])
-    slot = (np.arange(todo.size)[:, None] * width + group).ravel()
-
-    def pooled(counts: FloatArray) -> FloatArray:
-        result = counts.copy()
-        sorted_counts = np.take_along_axis(counts[todo], place, axis=1).ravel()
-        result[todo] = np.bincount(slot, sorted_counts, todo.size * width).reshape(todo.size, width)
-        return result
-
-    live, baseline = pooled(live), pooled(baseline)
-    used = int(np.flatnonzero((live + baseline).sum(axis=0)).max(initial=0)) + 1
-    return live[:, :used], baseline[:, :used]
+    greedy = greedy_groups(np.take_along_axis(expected[todo], place, axis=1), least)
+    moved = np.empty_like(greedy)
+    np.put_along_axis(moved, place, greedy, axis=1)
+    group[todo] = moved
+    return _sum_groups(group, live, baseline)
 
 
-def greedy_groups(expected: FloatArray, least: FloatArray) -> IntArray:
+def _sum_groups(group: IntArray, live: FloatArray, baseline: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Sum the counts of each column's groups; `group` has shape (d, B)."""
+    columns = group.shape[0]
+    width = int(group.max(initial=0)) + 1
+    slot = (group + (np.arange(columns) * width)[:, None]).ravel()
+
+    def summed(counts: FloatArray) -> FloatArray:
+        sums: FloatArray = np.bincount(slot, counts.ravel(), columns * width).astype(np.float64)
+        return sums.reshape(columns, width)
+
+    return summed(live), summed(baseline)
+
+
+def greedy_groups(expected: FloatArray, least: float) -> IntArray:
     """Group per bin, from the left, each closed once it expects `least`; what is left joins the last one.
 
         expected 3 1 4 9 2 1, least 5  ->  groups 0 0 0 1 1 1
 
     Args:
         expected: Expected rows, shape (d, B).
-        least: Shape (d,).
+        least: Rows to expect.
 
     Returns:
         Group numbers from 0 without gaps, shape (d, B).

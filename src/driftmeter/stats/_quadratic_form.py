@@ -45,7 +45,10 @@ def upper_tail(
     x = np.maximum(x, 1e-9)
     known = np.isinf(scale_freedom)
     f = np.where(known, 1.0, scale_freedom)
-    s = _saddlepoint(x, lead=lead, rest=rest, freedom=freedom, known=known, f=f)
+    s = _known_scale_saddlepoint(x, lead, rest, freedom)
+    if not known.all():
+        bisected = _estimated_scale_saddlepoint(x, lead=lead, rest=rest, freedom=freedom, f=f)
+        s = np.where(known, s, bisected)
     spread = np.where(known, 0.0, 2.0 * x * s / f)
     cumulant = -0.5 * np.log1p(-2.0 * lead * s) - 0.5 * freedom * np.log1p(-2.0 * rest * s)
     cumulant += np.where(known, -x * s, -0.5 * f * np.log1p(spread))
@@ -62,23 +65,27 @@ def upper_tail(
     return p
 
 
-def _saddlepoint(
-    x: FloatArray,
-    *,
-    lead: FloatArray,
-    rest: FloatArray,
-    freedom: FloatArray,
-    known: NDArray[np.bool_],
-    f: FloatArray,
+def _known_scale_saddlepoint(x: FloatArray, lead: FloatArray, rest: FloatArray, freedom: FloatArray) -> FloatArray:
+    """Where `lead / (1 - 2 lead s) + freedom rest / (1 - 2 rest s) = x`: the smaller root of a quadratic."""
+    a = 4.0 * x * lead * rest
+    b = 2.0 * (x * (lead + rest) - lead * rest * (1.0 + freedom))
+    c = x - lead - freedom * rest
+    root = np.sqrt(np.maximum(b * b - 4.0 * a * c, 0.0))
+    # Each of the two ways to write the root cancels where the other does not.
+    smaller: FloatArray = np.where(b > 0, 2.0 * c / np.where(b > 0, b + root, 1.0), (b - root) / (2.0 * a))
+    return smaller
+
+
+def _estimated_scale_saddlepoint(
+    x: FloatArray, *, lead: FloatArray, rest: FloatArray, freedom: FloatArray, f: FloatArray
 ) -> FloatArray:
     """Where the cumulant generating function's slope is 0, by bisection: it is monotone between its poles."""
-    high = np.full_like(x, 0.5) / lead
-    # With a known scale there is no lower pole; at -freedom / (2 x) the slope is already below 0.
-    low = np.where(known, -(1.0 + freedom) / (2.0 * x), -f / (2.0 * x))
+    high = 0.5 / lead
+    low = -f / (2.0 * x)
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)
         slope = lead / (1.0 - 2.0 * lead * middle) + freedom * rest / (1.0 - 2.0 * rest * middle)
-        slope -= np.where(known, x, x / (1.0 + np.where(known, 0.0, 2.0 * x * middle / f)))
+        slope -= x / (1.0 + 2.0 * x * middle / f)
         above = slope > 0
         high = np.where(above, middle, high)
         low = np.where(above, low, middle)
