@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
+from opentelemetry.sdk.metrics.export import Metric
+
 from driftmeter import otlp, semconv
 from driftmeter.exceptions import BaselineError, DecodeError, did_you_mean
 from driftmeter.schema import BaselineKind, Column
@@ -24,22 +26,29 @@ class Content:
 
     snapshot: Snapshot
     kind: BaselineKind
-    created: str
-    source: str
+    created: str = ""
+    source: str = ""
+    blocks: tuple[Snapshot, ...] = ()
 
 
-def to_text(snapshot: Snapshot, *, kind: str, created: str, source: str) -> str:
-    """Return the file's text: one line."""
+def to_text(content: Content) -> str:
+    """Return the file's text: one line. The whole comes first, then the blocks, each in a scope of its own."""
+    snapshot = content.snapshot
     attributes: dict[str, Any] = {
-        semconv.ML_BASELINE_KIND: kind,
-        semconv.ML_BASELINE_CREATED: created,
-        semconv.ML_BASELINE_SOURCE: source,
+        semconv.ML_BASELINE_KIND: content.kind,
+        semconv.ML_BASELINE_CREATED: content.created,
+        semconv.ML_BASELINE_SOURCE: content.source,
         # Points stand by metric, numeric columns first; this is the order in which the model takes them.
         semconv.ML_BASELINE_FEATURES: [column.name for column in snapshot.columns if column.role == "feature"],
     }
     named = {name: value for name, value in attributes.items() if value}
-    metrics = otlp.sketch_metrics([snapshot], temporality=otlp.DELTA)
-    return otlp.to_json(otlp.to_request(metrics, scope_attributes=named)) + "\n"
+    scopes = [(named, _metrics(snapshot))]
+    scopes += [({semconv.ML_BASELINE_BLOCK: at}, _metrics(block)) for at, block in enumerate(content.blocks)]
+    return otlp.to_json(otlp.to_request(scopes)) + "\n"
+
+
+def _metrics(snapshot: Snapshot) -> list[Metric]:
+    return otlp.sketch_metrics([snapshot], temporality=otlp.DELTA)
 
 
 def digest(snapshot: Snapshot) -> str:
@@ -51,7 +60,7 @@ def digest(snapshot: Snapshot) -> str:
         else:
             columns[column] = sketch
     timeless = replace(snapshot, start=0, end=0, columns=columns)
-    return hashlib.blake2b(to_text(timeless, kind="", created="", source="").encode(), digest_size=4).hexdigest()
+    return hashlib.blake2b(to_text(Content(timeless, "training")).encode(), digest_size=4).hexdigest()
 
 
 def write(path: Path, text: str) -> None:
@@ -78,7 +87,9 @@ def read(path: Path, *, model: str = "") -> Content:
             raise BaselineError(f"baseline {path}: a file must have at most {MAX_BYTES >> 20} MiB")
         text = path.read_text(encoding="utf-8")
         requests = otlp.from_json(text)
-        snapshots = otlp.snapshots(requests)
+        whole, parts = otlp.split_scopes(requests, semconv.ML_BASELINE_BLOCK)
+        snapshots = otlp.snapshots(whole)
+        blocks = [otlp.snapshots(part) for part in parts]
     except OSError as error:
         raise BaselineError(f"baseline {path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -86,18 +97,19 @@ def read(path: Path, *, model: str = "") -> Content:
     except DecodeError as error:
         raise BaselineError(f"baseline {path}: {error}") from None
     snapshot = _only(snapshots, path, model)
-    attributes = otlp.scope_attributes(requests)
+    attributes = otlp.scope_attributes(whole)
     kind = cast("BaselineKind", attributes.get(semconv.ML_BASELINE_KIND, "training"))
     return Content(
         _in_order(snapshot, attributes.get(semconv.ML_BASELINE_FEATURES)),
         kind,
         str(attributes.get(semconv.ML_BASELINE_CREATED, "")),
         str(attributes.get(semconv.ML_BASELINE_SOURCE, "")),
+        tuple(block for found in blocks for block in found if block.model == snapshot.model),
     )
 
 
 def _in_order(snapshot: Snapshot, names: Any) -> Snapshot:
-    if not isinstance(names, list):
+    if not isinstance(names, tuple):
         return snapshot
     place = {name: i for i, name in enumerate(names)}
     columns = sorted(snapshot.columns, key=lambda column: place.get(column.name, len(place)))

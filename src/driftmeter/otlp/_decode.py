@@ -154,9 +154,15 @@ def _kind(name: str, attributes: dict[str, Any]) -> Kind:
 
 
 def _attributes(point: Any) -> dict[str, Any]:
-    return {
-        pair.key: getattr(pair.value, pair.value.WhichOneof("value") or "string_value") for pair in point.attributes
-    }
+    return {pair.key: _any_value(pair.value) for pair in point.attributes}
+
+
+def _any_value(value: Any) -> Any:
+    """Return a protobuf AnyValue as a Python value; arrays are tuples."""
+    kind = value.WhichOneof("value") or "string_value"
+    if kind == "array_value":
+        return tuple(_any_value(item) for item in value.array_value.values)
+    return getattr(value, kind)
 
 
 def _model(attributes: dict[str, Any], name: str) -> Model:
@@ -205,6 +211,26 @@ def _buckets(buckets: pb.ExponentialHistogramDataPoint.Buckets) -> Buckets:
     counts = np.fromiter(buckets.bucket_counts, dtype=np.int64, count=len(buckets.bucket_counts))
     occupied = np.flatnonzero(counts)
     return Buckets(occupied + buckets.offset, counts[occupied])
+
+
+def split_scopes(
+    requests: Iterable[ExportMetricsServiceRequest], attribute: str
+) -> tuple[list[ExportMetricsServiceRequest], list[list[ExportMetricsServiceRequest]]]:
+    """Part scopes with the attribute from those without; the former by its value, in its order."""
+    without: list[ExportMetricsServiceRequest] = []
+    by_value: defaultdict[int, list[ExportMetricsServiceRequest]] = defaultdict(list)
+    for request in requests:
+        for resource_metrics in request.resource_metrics:
+            for scope_metrics in resource_metrics.scope_metrics:
+                alone = ExportMetricsServiceRequest()
+                taken = alone.resource_metrics.add(resource=resource_metrics.resource)
+                taken.scope_metrics.append(scope_metrics)
+                value = _attributes(scope_metrics.scope).get(attribute)
+                if isinstance(value, int):
+                    by_value[value].append(alone)
+                else:
+                    without.append(alone)
+    return without, [by_value[value] for value in sorted(by_value)]
 
 
 def scope_attributes(requests: Iterable[ExportMetricsServiceRequest]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
@@ -17,13 +17,17 @@ from driftmeter import semconv
 from driftmeter.exceptions import DecodeError
 
 
-def to_request(metrics: list[Metric], *, scope_attributes: Mapping[str, Any]) -> ExportMetricsServiceRequest:
-    """Return an OTLP request with the metrics under a scope with the attributes, and an empty resource."""
-    scope = InstrumentationScope(semconv.SCOPE_NAME, schema_url=semconv.SCHEMA_URL, attributes=scope_attributes)
-    resource_metrics = ResourceMetrics(
-        resource=Resource({}), scope_metrics=[ScopeMetrics(scope, metrics, semconv.SCHEMA_URL)], schema_url=""
-    )
-    return encode_metrics(MetricsData([resource_metrics]))
+def to_request(scopes: Iterable[tuple[Mapping[str, Any], list[Metric]]]) -> ExportMetricsServiceRequest:
+    """Return an OTLP request with an empty resource and a scope for each pair of attributes and metrics."""
+    request = ExportMetricsServiceRequest()
+    resource_metrics = request.resource_metrics.add()
+    for attributes, metrics in scopes:
+        # One at a time: the encoder keeps one of several scopes that differ in their attributes only.
+        scope = InstrumentationScope(semconv.SCOPE_NAME, schema_url=semconv.SCHEMA_URL, attributes=attributes)
+        alone = ResourceMetrics(Resource({}), [ScopeMetrics(scope, metrics, semconv.SCHEMA_URL)], schema_url="")
+        encoded = encode_metrics(MetricsData([alone]))
+        resource_metrics.scope_metrics.extend(encoded.resource_metrics[0].scope_metrics)
+    return request
 
 
 def to_json(request: ExportMetricsServiceRequest) -> str:
@@ -37,7 +41,7 @@ def from_json(text: str) -> list[ExportMetricsServiceRequest]:
     Raises:
         DecodeError: The text is not OTLP JSON, and where.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in text.split("\n") if line.strip()]
     try:
         return [_request(json.loads(line)) for line in lines]
     except json.JSONDecodeError:
@@ -46,6 +50,8 @@ def from_json(text: str) -> list[ExportMetricsServiceRequest]:
             return [_request(json.loads(text))]
         except json.JSONDecodeError as error:
             raise DecodeError(f"it is not JSON: {error}") from None
+    except RecursionError:
+        raise DecodeError("it is not OTLP JSON: it is nested too deeply") from None
 
 
 def _request(value: Any) -> ExportMetricsServiceRequest:
