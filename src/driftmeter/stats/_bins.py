@@ -17,8 +17,8 @@ ROWS_PER_BIN = 20
 """Rows of the smaller sample that a numeric bin should expect."""
 
 # The baseline's own rows make the bins, so their number per bin is fixed and the true share of the bin is what
-# varies, by 1 / rows: with 20 that skews every statistic, with 50 no longer.
-_BASELINE_ROWS_PER_BIN = 50
+# varies, by 1 / rows: with 20 that skews every statistic, with 80 hardly.
+_BASELINE_ROWS_PER_BIN = 80
 
 # Counts of bins in steps of a quarter or so: bins and what is derived from them stay the same from one window to
 # the next, though the traffic differs a little.
@@ -34,7 +34,7 @@ def bin_count(n_live: float, n_baseline: float, *, max_bins: int = 50) -> int:
         max_bins: Never more than this.
 
     Returns:
-        1 to `max_bins`: such that a bin expects 20 rows of the live window and 50 of the baseline, rounded down to a
+        1 to `max_bins`: such that a bin expects 20 rows of the live window and 80 of the baseline, rounded down to a
         coarse ladder. 1 means that there are too few rows to compare.
     """
     if max_bins < 1:

@@ -84,7 +84,8 @@ def homogeneity_p_values(
 
 def _columns(wanted: BoolArray, group: slice) -> NDArray[np.intp]:
     """The wanted columns of a group."""
-    return np.flatnonzero(wanted[group]) + group.start
+    columns: NDArray[np.intp] = np.flatnonzero(wanted[group]) + group.start
+    return columns
 
 
 def _independent_rows(a: FloatArray, b: FloatArray, ordered: BoolArray) -> FloatArray:
