@@ -57,6 +57,7 @@ ML_BASELINE_KIND: Final = "ml.baseline.kind"
 ML_BASELINE_ID: Final = "ml.baseline.id"
 ML_BASELINE_CREATED: Final = "ml.baseline.created"
 ML_BASELINE_SOURCE: Final = "ml.baseline.source"
+ML_BASELINE_BLOCK: Final = "ml.baseline.block"
 ML_BASELINE_FEATURES: Final = "ml.baseline.features"
 ML_DISTANCE_METHOD: Final = "ml.distance.method"
 ML_QUALITY_CHECK: Final = "ml.quality.check"
@@ -90,6 +91,7 @@ ATTRIBUTES: Final = (
     Attribute(ML_BASELINE_ID, "string", "Which baseline: a digest of its content.", "3f9c2b7a"),
     Attribute(ML_BASELINE_CREATED, "string", "When the baseline was built, ISO 8601.", "2013-03-01T00:00:00Z"),
     Attribute(ML_BASELINE_SOURCE, "string", "What the baseline was built from, in its builder's words.", "Q1"),
+    Attribute(ML_BASELINE_BLOCK, "int", "Which block of time of a baseline's rows, in its file.", "3"),
     Attribute(ML_BASELINE_FEATURES, "string[]", "The features, in the model's order.", "temp, hour"),
     Attribute(ML_DISTANCE_METHOD, "string", "How a distance was computed.", "psi"),
     Attribute(

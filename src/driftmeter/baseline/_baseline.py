@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import time
+import time as _time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from driftmeter.baseline import _file
-from driftmeter.baseline._sketching import sketch_table
+from driftmeter.baseline._blocks import blocks_by_rows, blocks_by_time
+from driftmeter.baseline._sketching import sketch_blocks, sketch_table
+from driftmeter.config import duration
 from driftmeter.exceptions import BaselineError
 from driftmeter.schema import BASELINE_KINDS, BaselineKind, Column, Kind, Model, Role
 from driftmeter.sketches import Sketch, Snapshot
 from driftmeter.tables import Table, UnreadableError, tabulate
+from driftmeter.typing import Int64Array
 
 MAX_COLUMNS = 10_000
 
@@ -30,6 +33,7 @@ class Baseline:
         created: When it was built, ISO 8601; empty when unknown.
         source: What it was built from, in its builder's words.
         id: A digest of the sketches: equal content, equal id. Empty for what is not built to last.
+        blocks: The same rows by stretches of time, oldest first: how the columns vary when nothing is wrong.
     """
 
     snapshot: Snapshot
@@ -37,6 +41,7 @@ class Baseline:
     created: str = ""
     source: str = ""
     id: str = ""
+    blocks: tuple[Snapshot, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in BASELINE_KINDS:
@@ -67,6 +72,9 @@ class Baseline:
         labels: Any = None,
         kinds: Mapping[str, Kind] | None = None,
         source: str = "",
+        time: Any = None,
+        block: str | float = "",
+        block_rows: int = 0,
     ) -> Baseline:
         """Build a baseline from the features that a model was trained or validated on.
 
@@ -81,9 +89,14 @@ class Baseline:
             labels: Likewise the true values; values alone are the column ``label``.
             kinds: Column names to numeric or categorical, where the column's type does not say it right.
             source: What the frame is, in words.
+            time: When each row came, datetimes or Unix seconds. With it the baseline also keeps how its columns vary
+                from block to block, so that what varies like that is not taken for drift.
+            block: How long a block is: as long as the windows that will be compared, such as "1h"; needs ``time``.
+            block_rows: Instead of ``time`` and ``block``, for rows in the order in which they came: rows a block.
 
         Raises:
-            BaselineError: The frame has no rows or cannot be read.
+            BaselineError: The frame has no rows or cannot be read, or the times cannot.
+            ConfigError: ``block`` is not a duration.
         """
         parts: tuple[tuple[Role, Any], ...] = (
             ("feature", frame),
@@ -91,18 +104,21 @@ class Baseline:
             ("score", scores),
             ("label", labels),
         )
+        tables = [(role, _table(data, role)) for role, data in parts if data is not None]
         columns: dict[Column, Sketch] = {}
-        for role, data in parts:
-            if data is not None:
-                columns |= sketch_table(_table(data, role), role=role, kinds=kinds or {})
-        now = time.time_ns()
+        for role, table in tables:
+            columns |= sketch_table(table, role=role, kinds=kinds or {})
+        now = _time.time_ns()
         created = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
         snapshot = Snapshot(Model(model, version), now, now, columns)
-        return cls(snapshot, kind, created, source, _file.digest(snapshot))
+        which = _block_of_row(len(tables[0][1]), time, block, block_rows)
+        blocks = () if which is None else _blocks(snapshot, tables, which, kinds or {})
+        return cls(snapshot, kind, created, source, _file.digest(snapshot), blocks)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the baseline file (OTLP JSON); a file that is there is replaced at once, never half written."""
-        _file.write(Path(path), _file.to_text(self.snapshot, kind=self.kind, created=self.created, source=self.source))
+        content = _file.Content(self.snapshot, self.kind, self.created, self.source, self.blocks)
+        _file.write(Path(path), _file.to_text(content))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, model: str = "") -> Baseline:
@@ -117,7 +133,14 @@ class Baseline:
         """
         content = _file.read(Path(path), model=model)
         try:
-            return cls(content.snapshot, content.kind, content.created, content.source, _file.digest(content.snapshot))
+            return cls(
+                content.snapshot,
+                content.kind,
+                content.created,
+                content.source,
+                _file.digest(content.snapshot),
+                content.blocks,
+            )
         except BaselineError as error:
             raise BaselineError(f"baseline {path}: {error}") from None
 
@@ -133,3 +156,33 @@ def _table(data: Any, role: Role) -> Table:
         # Values alone are one column, named for its role.
         return replace(table, names=(role,))
     return table
+
+
+def _block_of_row(rows: int, time: Any, block: str | float, block_rows: int) -> Int64Array | None:
+    if block_rows:
+        return blocks_by_rows(rows, block_rows=block_rows)
+    if time is None:
+        return None
+    if not block:
+        raise BaselineError('time needs block, the length of the windows that will be compared, such as block="1h"')
+    which = blocks_by_time(time, seconds=duration(block))
+    if len(which) != rows:
+        raise BaselineError(f"time must have a value a row, {rows}; got {len(which)}")
+    return which
+
+
+def _blocks(
+    whole: Snapshot, tables: list[tuple[Role, Table]], which: Int64Array, kinds: Mapping[str, Kind]
+) -> tuple[Snapshot, ...]:
+    sketched = [
+        sketch_blocks(table, which, whole=whole.columns, role=role, kinds=kinds)
+        for role, table in tables
+        if len(table) == len(which)
+    ]
+    blocks: list[Snapshot] = []
+    for parts in zip(*sketched, strict=True):
+        columns: dict[Column, Sketch] = {}
+        for part in parts:
+            columns |= part
+        blocks.append(replace(whole, columns=columns))
+    return tuple(blocks)

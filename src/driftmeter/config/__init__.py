@@ -2,5 +2,6 @@
 
 from driftmeter.config._classes import DISTANCES, ColumnConfig, Config, ModelConfig
 from driftmeter.config._load import load, variable_name
+from driftmeter.config._values import duration
 
-__all__ = ["DISTANCES", "ColumnConfig", "Config", "ModelConfig", "load", "variable_name"]
+__all__ = ["DISTANCES", "ColumnConfig", "Config", "ModelConfig", "duration", "load", "variable_name"]

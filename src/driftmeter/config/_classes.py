@@ -77,6 +77,9 @@ class Config:
     previous_window: bool = _key(
         default=False, parse=boolean, says="compare each window with the one before it, as drift"
     )
+    learn_rows: int = _key(
+        10_000, integer, "rows that a model without any baseline is compared with later, as drift; 0: none", least=0
+    )
     distance: str = _key("psi", partial(one_of, names=DISTANCES), f"the distance to report: {', '.join(DISTANCES)}")
     alpha: float = _key(0.001, number, "false discovery rate of a window's verdicts", above=0, most=0.5)
     effect_floor: float = _key(

@@ -1,6 +1,6 @@
 """Sketches and signals as OTLP: to the SDK's metric objects, to protobuf and JSON, and back."""
 
-from driftmeter.otlp._decode import scope_attributes, snapshots
+from driftmeter.otlp._decode import scope_attributes, snapshots, split_scopes
 from driftmeter.otlp._json import from_json, to_json, to_request
 from driftmeter.otlp._points import (
     DELTA,
@@ -21,6 +21,7 @@ __all__ = [
     "scope_attributes",
     "sketch_metrics",
     "snapshots",
+    "split_scopes",
     "to_json",
     "to_request",
 ]

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from driftmeter import stats
 from driftmeter.baseline import Baseline
-from driftmeter.processor._binning import Binned, bin_column
+from driftmeter.processor._grid import Grid, NumericGrid, joined_labels, make_grid
 from driftmeter.schema import Column
-from driftmeter.sketches import Snapshot
-from driftmeter.typing import AnyArray, Float64Array
+from driftmeter.sketches import NumericSketch, Snapshot
+from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
 
 _ORDERED_METHODS: Final = frozenset({"kolmogorov_smirnov", "wasserstein"})
 """Distances that make no sense for categories, which have no order: there PSI stands in."""
+MAX_BLOCKS: Final = 64
+"""Blocks that say how columns vary when nothing is wrong: the baseline's own, then the latest windows."""
+
+_Groups: TypeAlias = tuple[Int64Array, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,45 @@ class Rules:
     alpha: float
     min_rows: int
     effect_floor: Callable[[Column], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A stretch of traffic counted on a baseline's grids; stretches add up.
+
+    Attributes:
+        bins: Rows by bin, all columns one after the other.
+        low: The least value of each column, infinite where there is none.
+        high: The greatest value of each column, likewise.
+    """
+
+    bins: Int64Array
+    low: Float64Array
+    high: Float64Array
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.bins + other.bins, np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+
+
+@dataclass(frozen=True, slots=True)
+class Binned:
+    """Counts of a window and its baseline on the same bins.
+
+    Attributes:
+        column: The column.
+        live: Rows of the window, shape (bins,).
+        baseline: Rows of the baseline, shape (bins,).
+        lower: Lower edges of numeric bins; empty for categories.
+        upper: Upper edges, likewise.
+        labels: The categories' names; empty for numeric bins.
+    """
+
+    column: Column
+    live: Int64Array
+    baseline: Int64Array
+    lower: Float64Array
+    upper: Float64Array
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,51 +98,123 @@ class Verdict:
         return self.binned.column
 
 
-def compare(window: Snapshot, baseline: Baseline, rules: Rules) -> list[Verdict]:
-    """Return a verdict for each column that both sides have, with enough rows in the window."""
-    binned: list[Binned] = []
-    for column, live in window.columns.items():
-        known = baseline.snapshot.columns.get(column)
-        if known is None or column.role == "label" or live.count < rules.min_rows:
-            continue
-        both = bin_column(column, live, known)
-        if both is not None:
-            binned.append(both)
-    return _verdicts(binned, rules) if binned else []
+class Comparer:
+    """Compares windows with one baseline; learns from windows how columns vary when nothing is wrong."""
+
+    def __init__(self, baseline: Baseline) -> None:
+        self.baseline = baseline
+        grids = [make_grid(column, sketch) for column, sketch in baseline.snapshot.columns.items()]
+        self._grids: list[Grid] = [grid for grid in grids if grid is not None and grid.column.role != "label"]
+        ends = np.cumsum([len(grid.baseline) for grid in self._grids], dtype=np.int64)
+        self._slices = [
+            slice(int(end) - len(grid.baseline), int(end)) for grid, end in zip(self._grids, ends, strict=True)
+        ]
+        self._blocks = [self.count(block).bins for block in baseline.blocks[-MAX_BLOCKS:]]
+        self._estimated: tuple[object, stats.DesignEffect | None] = (None, None)
+
+    def count(self, snapshot: Snapshot) -> Counts:
+        """Count a stretch of traffic on the baseline's grids."""
+        bins, low, high = [], [], []
+        for grid in self._grids:
+            sketch = snapshot.columns.get(grid.column)
+            bins.append(np.zeros_like(grid.baseline) if sketch is None else grid.count(sketch))
+            ranged = sketch if isinstance(sketch, NumericSketch) and sketch.count else None
+            low.append(np.inf if ranged is None else ranged.min)
+            high.append(-np.inf if ranged is None else ranged.max)
+        flat = np.concatenate(bins) if bins else np.zeros(0, dtype=np.int64)
+        return Counts(flat, np.array(low), np.array(high))
+
+    def verdicts(self, window: Counts, rules: Rules) -> list[Verdict]:
+        """Return a verdict for each column of the baseline that has enough rows in the window."""
+        rows = [int(window.bins[part].sum()) for part in self._slices]
+        chosen = tuple(at for at, count in enumerate(rows) if count >= rules.min_rows)
+        if not chosen:
+            return []
+        groups = tuple(self._grids[at].groups(rows[at]) for at in chosen)
+        live = self._joined(window.bins, chosen, groups)
+        baseline = _padded([_join(self._grids[at].baseline, group) for at, group in zip(chosen, groups, strict=True)])
+        ordered = np.array([self._grids[at].column.kind == "numeric" for at in chosen])
+        effect = self._design_effect(chosen, groups, ordered)
+        p_values = stats.homogeneity_p_values(live, baseline, ordered=ordered, design_effect=effect)
+        adjusted = stats.benjamini_hochberg(p_values)
+        moved = stats.total_variation(live, baseline)
+        floors = np.array([rules.effect_floor(self._grids[at].column) for at in chosen])
+        detected = (adjusted <= rules.alpha) & (moved >= floors)
+        methods, distances = self._distances(chosen, groups, live, baseline, rules.method)
+        return [
+            Verdict(
+                self._binned(at, groups[i], live[i], baseline[i], window),
+                methods[i],
+                float(distances[i]),
+                float(adjusted[i]),
+                float(moved[i]),
+                bool(detected[i]),
+            )
+            for i, at in enumerate(chosen)
+        ]
+
+    def learn(self, window: Counts, verdicts: Sequence[Verdict]) -> None:
+        """Keep a window as an example of how columns vary; those with a verdict of 1 are not learned from."""
+        bins = window.bins.copy()
+        drifted = {verdict.column for verdict in verdicts if verdict.detected}
+        for grid, part in zip(self._grids, self._slices, strict=True):
+            if grid.column in drifted:
+                bins[part] = 0
+        self._blocks = [*self._blocks, bins][-MAX_BLOCKS:]
+        self._estimated = (None, None)
+
+    def _design_effect(self, chosen: tuple[int, ...], groups: _Groups, ordered: BoolArray) -> stats.DesignEffect | None:
+        """Return how the columns vary between blocks, on just these bins; they rarely change between windows."""
+        if len(self._blocks) < 2:
+            return None
+        key = (chosen, tuple(group.tobytes() for group in groups))
+        if self._estimated[0] != key:
+            blocks = np.array([self._joined(block, chosen, groups) for block in self._blocks])
+            self._estimated = (key, stats.estimate_design_effect(blocks, ordered=ordered))
+        return self._estimated[1]
+
+    def _joined(self, bins: Int64Array, chosen: tuple[int, ...], groups: _Groups) -> Float64Array:
+        return _padded([_join(bins[self._slices[at]], group) for at, group in zip(chosen, groups, strict=True)])
+
+    def _distances(
+        self, chosen: tuple[int, ...], groups: _Groups, live: Float64Array, baseline: Float64Array, method: str
+    ) -> tuple[list[str], Float64Array]:
+        grids = [self._grids[at] for at in chosen]
+        unordered = method in _ORDERED_METHODS
+        methods = ["psi" if unordered and grid.column.kind == "categorical" else method for grid in grids]
+        if method == "wasserstein":
+            positions = _padded([_positions(grid, group) for grid, group in zip(grids, groups, strict=True)])
+            # A constant baseline has no spread to measure by; there the distance stays in the column's own unit.
+            spread = np.array([grid.spread or 1.0 if isinstance(grid, NumericGrid) else 1.0 for grid in grids])
+            distances = stats.wasserstein(live, baseline, positions=positions, scale=spread)
+        else:
+            distances = stats.DISTANCES[method](live, baseline)
+        if "psi" in methods and method != "psi":
+            fallback = np.array([other == "psi" for other in methods])
+            distances = np.where(fallback, stats.psi(live, baseline), distances)
+        return methods, distances
+
+    def _binned(self, at: int, group: Int64Array, live: Float64Array, baseline: Float64Array, window: Counts) -> Binned:
+        grid = self._grids[at]
+        bins = int(group.max()) + 1
+        counts = live[:bins].astype(np.int64), baseline[:bins].astype(np.int64)
+        if not isinstance(grid, NumericGrid):
+            return Binned(grid.column, *counts, np.empty(0), np.empty(0), joined_labels(grid, group))
+        first = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
+        lower, upper = grid.lower[first], grid.upper[np.r_[first[1:] - 1, len(group) - 1]]
+        # Values beyond the baseline's range are in the outermost bins.
+        lower[0], upper[-1] = min(lower[0], window.low[at]), max(upper[-1], window.high[at])
+        return Binned(grid.column, *counts, lower, upper)
 
 
-def _verdicts(binned: Sequence[Binned], rules: Rules) -> list[Verdict]:
-    live = _padded([column.live for column in binned])
-    baseline = _padded([column.baseline for column in binned])
-    ordered = np.array([column.column.kind == "numeric" for column in binned])
-    adjusted = stats.benjamini_hochberg(stats.homogeneity_p_values(live, baseline, ordered=ordered))
-    effects = stats.total_variation(live, baseline)
-    floors = np.array([rules.effect_floor(column.column) for column in binned])
-    detected = (adjusted <= rules.alpha) & (effects >= floors)
-    methods = [_method(column, rules.method) for column in binned]
-    distances = np.empty(len(binned))
-    for method in set(methods):
-        mine = np.array([other == method for other in methods])
-        chosen = [column for column, is_mine in zip(binned, mine.tolist(), strict=True) if is_mine]
-        distances[mine] = _distances(method, chosen, live[mine], baseline[mine])
-    rows = zip(binned, methods, distances, adjusted, effects, detected, strict=True)
-    return [
-        Verdict(column, method, float(distance), float(p), float(effect), bool(verdict))
-        for column, method, distance, p, effect, verdict in rows
-    ]
+def _join(bins: Int64Array, group: Int64Array) -> Int64Array:
+    return np.bincount(group, bins, minlength=int(group.max()) + 1).astype(np.int64)
 
 
-def _method(binned: Binned, method: str) -> str:
-    return "psi" if binned.column.kind == "categorical" and method in _ORDERED_METHODS else method
-
-
-def _distances(method: str, binned: Sequence[Binned], live: Float64Array, baseline: Float64Array) -> Float64Array:
-    if method != "wasserstein":
-        return stats.DISTANCES[method](live, baseline)
-    positions = _padded([column.positions for column in binned])
-    # A constant baseline has no spread to measure by; there the distance stays in the column's own unit.
-    spread = np.array([column.scale or 1.0 for column in binned])
-    return stats.wasserstein(live, baseline, positions=positions, scale=spread)
+def _positions(grid: Grid, group: Int64Array) -> Float64Array:
+    if not isinstance(grid, NumericGrid):
+        return np.zeros(int(group.max()) + 1)
+    return np.bincount(group, grid.positions * grid.baseline) / np.bincount(group, grid.baseline)
 
 
 def _padded(rows: Sequence[AnyArray]) -> Float64Array:

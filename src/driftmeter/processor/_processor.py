@@ -1,6 +1,6 @@
 """The processor: snapshots in, signals and events out. One piece of code for every host.
 
-add(snapshots) -> History (steps, windows) -> compare, check -> Evaluation -> signals(), events
+add(snapshots) -> ModelProcessor: steps, windows, verdicts -> Evaluation -> signals(), events
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ from typing import Any, Final, TypeAlias
 
 from driftmeter import otlp, semconv
 from driftmeter.baseline import Baseline
-from driftmeter.config import ColumnConfig, Config, ModelConfig
-from driftmeter.processor import _quality
-from driftmeter.processor._comparison import Rules, Verdict, compare
-from driftmeter.processor._history import History
+from driftmeter.config import Config
+from driftmeter.processor._model import Comparison, Evaluation, ModelProcessor
+from driftmeter.processor._quality import Finding
 from driftmeter.processor._words import describe, describe_finding, describe_resolved
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import Snapshot
 
 _SECOND: Final = 1_000_000_000
-_SKEW_KINDS: Final = frozenset({"training", "validation"})
 
 Attributes: TypeAlias = dict[str, Any]
 Signals: TypeAlias = Mapping[semconv.Metric, Iterable[tuple[Attributes, float]]]
@@ -38,36 +36,6 @@ class Event:
     time: int
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The verdicts of one window against one baseline."""
-
-    baseline: Baseline
-    verdicts: Sequence[Verdict]
-
-    @property
-    def word(self) -> str:
-        """Skew or drift, by the baseline's kind."""
-        return "skew" if self.baseline.kind in _SKEW_KINDS else "drift"
-
-    @property
-    def share(self) -> float | None:
-        """The share of features with a verdict of 1, or None when no feature has one."""
-        features = [verdict.detected for verdict in self.verdicts if verdict.column.role == "feature"]
-        return sum(features) / len(features) if features else None
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """All that one window of one model says; it ended at ``end``, Unix nanoseconds."""
-
-    model: Model
-    end: int
-    rows: int
-    comparisons: Sequence[Comparison] = ()
-    findings: Sequence[_quality.Finding] = ()
-
-
 class Processor:
     """Compares windows of snapshots with baselines; not thread-safe.
 
@@ -79,7 +47,7 @@ class Processor:
     def __init__(self, config: Config, *, baselines: Callable[[Model], Sequence[Baseline]]) -> None:
         self._config = config
         self._baselines = baselines
-        self._histories: dict[Model, History] = {}
+        self._models: dict[Model, ModelProcessor] = {}
         self._latest: dict[Model, Evaluation] = {}
         self._turned: dict[tuple[object, ...], bool] = {}
         self._reported: set[tuple[Model, Column, str]] = set()
@@ -87,65 +55,20 @@ class Processor:
     def add(self, snapshots: Iterable[Snapshot]) -> None:
         """Add snapshots, in any order."""
         for snapshot in snapshots:
-            history = self._histories.get(snapshot.model)
-            if history is None:
-                history = History(
-                    window=self._nanoseconds(self._config.window), step=self._nanoseconds(self._config.step)
-                )
-                self._histories[snapshot.model] = history
-            history.add(snapshot)
-
-    @staticmethod
-    def _nanoseconds(seconds: float) -> int:
-        return round(seconds * _SECOND)
+            model = self._models.get(snapshot.model)
+            if model is None:
+                model = ModelProcessor(snapshot.model, self._config, baselines=self._baselines)
+                self._models[snapshot.model] = model
+            model.add(snapshot)
 
     def advance(self, now: int) -> list[Event]:
         """Evaluate the windows that ended by ``now``; return the verdicts that turned."""
         events: list[Event] = []
-        for model, history in self._histories.items():
-            for end in history.due(now):
-                evaluation = self._evaluate(model, history, end)
-                self._latest[model] = evaluation
+        for model in self._models.values():
+            for evaluation in model.evaluations(now):
+                self._latest[evaluation.model] = evaluation
                 events += self._turns(evaluation)
-                history.forget_before(end)
         return events
-
-    def _evaluate(self, model: Model, history: History, end: int) -> Evaluation:
-        window = history.window(end)
-        if window is None:
-            return Evaluation(model, end, 0)
-        rules = self._rules(model)
-        baselines = list(self._baselines(model))
-        if self._config.previous_window:
-            previous = history.window(end - self._nanoseconds(self._config.window))
-            if previous is not None and previous.rows >= rules.min_rows:
-                baselines.append(Baseline(previous, "previous_window"))
-        comparisons: list[Comparison] = []
-        if window.rows >= rules.min_rows:
-            comparisons = [Comparison(baseline, compare(window, baseline, rules)) for baseline in baselines]
-        usual = next((baseline.snapshot for baseline in baselines if baseline.kind in _SKEW_KINDS), None)
-        findings = _quality.check(
-            window,
-            usual,
-            alpha=self._config.alpha,
-            floor=self._config.quality_floor,
-            min_rows=self._config.min_rows,
-        )
-        return Evaluation(model, end, window.rows, comparisons, findings)
-
-    def _rules(self, model: Model) -> Rules:
-        columns = self._config.models.get(model.name, ModelConfig()).columns
-
-        def effect_floor(column: Column) -> float:
-            own = columns.get(column.name, ColumnConfig()).effect_floor
-            return self._config.effect_floor if own is None else own
-
-        return Rules(
-            method=self._config.distance,
-            alpha=self._config.alpha,
-            min_rows=self._config.min_rows,
-            effect_floor=effect_floor,
-        )
 
     def _turns(self, evaluation: Evaluation) -> list[Event]:
         events: list[Event] = []
@@ -187,7 +110,7 @@ class Processor:
         self,
         values: defaultdict[semconv.Metric, list[tuple[Attributes, float]]],
         model: Model,
-        finding: _quality.Finding,
+        finding: Finding,
     ) -> None:
         # Most checks of most columns never find anything; a series starts with the first bad value and then stays.
         key = (model, finding.column, finding.check)
@@ -233,5 +156,5 @@ def _baseline_attributes(baseline: Baseline) -> Attributes:
     return {semconv.ML_BASELINE_KIND: baseline.kind, **identity}
 
 
-def _finding_attributes(model: Model, finding: _quality.Finding) -> Attributes:
+def _finding_attributes(model: Model, finding: Finding) -> Attributes:
     return {**otlp.column_attributes(model, finding.column), semconv.ML_QUALITY_CHECK: finding.check}

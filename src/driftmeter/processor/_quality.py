@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from driftmeter import stats
 from driftmeter.schema import Column
 from driftmeter.sketches import CategoricalSketch, NumericSketch, Sketch, Snapshot, key_values
+from driftmeter.typing import Int64Array
 
-RANGE_MARGIN = 0.1
+RANGE_MARGIN: Final = 0.1
 """How far beyond the baseline's range a value may lie, as a share of the range."""
+
+Tally: TypeAlias = dict[Column, Int64Array]
+"""By column: rows seen, values that are neither missing nor invalid, and bad values by check; tallies add up."""
+
+_CHECKS: Final = ("missing", "type_mismatch", "non_finite", "out_of_range", "unseen_category")
+_OF_ROWS: Final = frozenset({"missing", "type_mismatch", "non_finite"})
+_ROWS, _VALUES, _FIRST_CHECK = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,61 +47,97 @@ class Finding:
         return self.baseline_bad / self.baseline_rows if self.baseline_rows else 0.0
 
 
-def check(window: Snapshot, baseline: Snapshot | None, *, alpha: float, floor: float, min_rows: int) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class QualityRules:
+    """When a check is violated: improbable by chance, over the floor, and from enough rows."""
+
+    alpha: float
+    floor: float
+    min_rows: int
+
+
+def tally(snapshot: Snapshot, baseline: Snapshot | None) -> Tally:
+    """Count a stretch of traffic's bad values; what is out of range or unseen depends on the baseline."""
+    known = baseline.columns if baseline is not None else {}
+    return {column: _tally_column(sketch, known.get(column)) for column, sketch in snapshot.columns.items()}
+
+
+def _tally_column(live: Sketch, known: Sketch | None) -> Int64Array:
+    non_finite = outside = unseen = 0
+    if isinstance(live, NumericSketch):
+        non_finite = live.non_finite
+        if isinstance(known, NumericSketch) and known.count:
+            outside = _out_of_range(live, known)
+    elif isinstance(known, CategoricalSketch):
+        unseen = live.other + sum(count for name, count in live.counts.items() if name not in known.counts)
+    return np.array(
+        [live.total, live.count, live.missing, live.mismatched, non_finite, outside, unseen], dtype=np.int64
+    )
+
+
+def _out_of_range(live: NumericSketch, known: NumericSketch) -> int:
+    margin = RANGE_MARGIN * (known.max - known.min)
+    if not (live.min < known.min - margin or live.max > known.max + margin):
+        return 0
+    keys, counts = live.keys()
+    values = np.clip(key_values(keys, live.scale), live.min, live.max)
+    outside = (values < known.min - margin) | (values > known.max + margin)
+    return int(counts[outside].sum())
+
+
+def add(a: Tally, b: Tally) -> Tally:
+    """Return the tally of both stretches; neither argument changes."""
+    total = dict(a)
+    for column, counts in b.items():
+        total[column] = total[column] + counts if column in total else counts
+    return total
+
+
+def check(window: Tally, baseline: Snapshot | None, rules: QualityRules) -> list[Finding]:
     """Return the findings of all checks that could be made, with their verdicts."""
     findings = [finding for finding in _findings(window, baseline) if finding.rows]
     if not findings:
         return []
     bad, rows, bad0, rows0 = np.array(
-        [(f.bad, f.rows, f.baseline_bad, f.baseline_rows) for f in findings], dtype=np.float64
+        [(found.bad, found.rows, found.baseline_bad, found.baseline_rows) for found in findings], dtype=np.float64
     ).T
     # Without a baseline nothing says what is usual, and no verdict is given.
     known = rows0 > 0
     p_values = np.full(len(findings), np.nan)
     p_values[known] = stats.excess_p_value(bad[known], rows[known], bad0[known], rows0[known])
-    adjusted = stats.benjamini_hochberg(p_values)
     excess = bad / rows - np.divide(bad0, rows0, out=np.zeros_like(bad0), where=known)
-    violated = known & (adjusted <= alpha) & (excess >= floor) & (rows >= min_rows)
-    return [
-        Finding(f.column, f.check, f.bad, f.rows, f.baseline_bad, f.baseline_rows, bool(verdict))
-        for f, verdict in zip(findings, violated, strict=True)
-    ]
+    violated = known & (stats.benjamini_hochberg(p_values) <= rules.alpha) & (excess >= rules.floor)
+    violated &= rows >= rules.min_rows
+    return [replace(found, violated=bool(verdict)) for found, verdict in zip(findings, violated, strict=True)]
 
 
-def _findings(window: Snapshot, baseline: Snapshot | None) -> Iterator[Finding]:
-    known = baseline.columns if baseline is not None else {}
-    for column, live in window.columns.items():
-        yield from _column(column, live, known.get(column))
-    if baseline is None:
-        return
-    rows = window.rows
-    live_features = {column for column in window.columns if column.role == "feature"}
-    baseline_features = {column for column in known if column.role == "feature"}
-    for column in sorted(baseline_features):
-        seen = window.columns[column].total if column in live_features else 0
-        yield Finding(column, "missing_column", max(0, rows - seen), rows, 0, known[column].total)
-    for column in sorted(live_features - baseline_features):
-        yield Finding(column, "unexpected_column", window.columns[column].total, rows, 0, baseline.rows)
+def _findings(window: Tally, baseline: Snapshot | None) -> Iterator[Finding]:
+    known: Mapping[Column, Sketch] = baseline.columns if baseline is not None else {}
+    for column, live in window.items():
+        # Counted against itself the baseline has neither unseen categories, but those it did not keep, nor outliers.
+        usual = _tally_column(known[column], known[column]) if column in known else np.zeros_like(live)
+        for at, name in enumerate(_CHECKS, start=_FIRST_CHECK):
+            if _applies(name, column, known):
+                of = _ROWS if name in _OF_ROWS else _VALUES
+                yield Finding(column, name, int(live[at]), int(live[of]), int(usual[at]), int(usual[of]))
+    if baseline is not None:
+        yield from _columns(window, baseline)
 
 
-def _column(column: Column, live: Sketch, known: Sketch | None) -> Iterator[Finding]:
-    total, total0 = live.total, known.total if known is not None else 0
-    yield Finding(column, "missing", live.missing, total, known.missing if known is not None else 0, total0)
-    yield Finding(column, "type_mismatch", live.mismatched, total, known.mismatched if known is not None else 0, total0)
-    if isinstance(live, NumericSketch):
-        of_kind = known if isinstance(known, NumericSketch) else None
-        non_finite = of_kind.non_finite if of_kind is not None else 0
-        yield Finding(column, "non_finite", live.non_finite, total, non_finite, total0)
-        if of_kind is not None and of_kind.count:
-            yield Finding(column, "out_of_range", _out_of_range(live, of_kind), live.count, 0, of_kind.count)
-    elif isinstance(known, CategoricalSketch):
-        unseen = live.other + sum(count for name, count in live.counts.items() if name not in known.counts)
-        yield Finding(column, "unseen_category", unseen, live.count, known.other, known.count)
+def _applies(name: str, column: Column, known: Mapping[Column, Sketch]) -> bool:
+    if name == "unseen_category":
+        return column.kind == "categorical" and column in known
+    if name == "out_of_range":
+        return column.kind == "numeric" and column in known and known[column].count > 0
+    return name != "non_finite" or column.kind == "numeric"
 
 
-def _out_of_range(live: NumericSketch, known: NumericSketch) -> int:
-    margin = RANGE_MARGIN * (known.max - known.min)
-    keys, counts = live.keys()
-    values = np.clip(key_values(keys, live.scale), live.min, live.max)
-    outside = (values < known.min - margin) | (values > known.max + margin)
-    return int(counts[outside].sum())
+def _columns(window: Tally, baseline: Snapshot) -> Iterator[Finding]:
+    rows = max((int(counts[_ROWS]) for counts in window.values()), default=0)
+    live = {column for column in window if column.role == "feature"}
+    expected = {column for column in baseline.columns if column.role == "feature"}
+    for column in sorted(expected):
+        seen = int(window[column][_ROWS]) if column in live else 0
+        yield Finding(column, "missing_column", max(0, rows - seen), rows, 0, baseline.columns[column].total)
+    for column in sorted(live - expected):
+        yield Finding(column, "unexpected_column", int(window[column][_ROWS]), rows, 0, baseline.rows)

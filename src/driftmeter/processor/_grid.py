@@ -1,0 +1,175 @@
+"""The bins of one column, made from its baseline once, on which every window is counted.
+
+Numeric bins are unions of the baseline's buckets, about equally likely under the baseline. Buckets nest, so a live
+sketch is counted on them exactly::
+
+    baseline buckets    1 1 | 3 | 2 1 1 | 4       |: the edges of bins
+    live buckets          2 | 2 | 0 9   | 1   7   what lies beyond the last bucket falls into the last bin
+
+The buckets are the coarsest that tell the baseline's values apart (`bin_scale`), so that a live sketch that had to go
+down in scale is still exact; one that is coarser even than those is counted by the middles of its buckets. A grid has
+up to `MAX_BINS` bins; a comparison joins neighbours to as many as the rows of the window bear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from driftmeter import stats
+from driftmeter.baseline import bin_scale
+from driftmeter.schema import Column
+from driftmeter.sketches import (
+    OTHER,
+    CategoricalSketch,
+    NumericSketch,
+    Sketch,
+    coarser_keys,
+    key_edges,
+    key_values,
+    map_to_index,
+)
+from driftmeter.typing import Float64Array, Int64Array
+
+MAX_BINS: Final = 50
+MAX_CATEGORIES: Final = 200
+_KEY_OFFSET: Final = 1 << 40
+"""See `NumericSketch.keys`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumericGrid:
+    """Bins of a numeric column.
+
+    Attributes:
+        column: The column.
+        baseline: Rows of the baseline, shape (bins,).
+        scale: The scale of the buckets that the bins are made of.
+        last_keys: The last bucket of each bin.
+        lower: Lower edges, the baseline's minimum at the first.
+        upper: Upper edges, the baseline's maximum at the last.
+        positions: The mean of the baseline's values in each bin.
+        spread: The baseline's standard deviation.
+    """
+
+    column: Column
+    baseline: Int64Array
+    scale: int
+    last_keys: Int64Array
+    lower: Float64Array
+    upper: Float64Array
+    positions: Float64Array
+    spread: float
+
+    def count(self, sketch: Sketch) -> Int64Array:
+        """Return a sketch's rows by bin, shape (bins,)."""
+        if not isinstance(sketch, NumericSketch):
+            return np.zeros(len(self.baseline), dtype=np.int64)
+        keys, counts = _keys_at(sketch, self.scale)
+        at = np.minimum(np.searchsorted(self.last_keys, keys), len(self.last_keys) - 1)
+        return np.bincount(at, counts, minlength=len(self.baseline)).astype(np.int64)
+
+    def groups(self, rows: int) -> Int64Array:
+        """Return, for each bin, which of the joined bins it belongs to when a window has so many rows."""
+        bins = stats.bin_count(rows, int(self.baseline.sum()), max_bins=MAX_BINS)
+        return stats.equal_mass_groups(self.baseline, bins).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class CategoricalGrid:
+    """Bins of a categorical column: one a category of the baseline, and a last one for all others."""
+
+    column: Column
+    baseline: Int64Array
+    names: tuple[str, ...]
+
+    def count(self, sketch: Sketch) -> Int64Array:
+        """Return a sketch's rows by bin, shape (categories + 1,)."""
+        if not isinstance(sketch, CategoricalSketch):
+            return np.zeros(len(self.baseline), dtype=np.int64)
+        known = [sketch.counts.get(name, 0) for name in self.names]
+        return np.array([*known, sketch.count - sum(known)], dtype=np.int64)
+
+    def groups(self, rows: int) -> Int64Array:
+        """Return, for each bin, which of the joined bins it belongs to; what is rare joins the last one."""
+        groups = stats.category_groups(self.baseline[:-1], min(rows, int(self.baseline.sum())))
+        rest = int(groups.max(initial=-1)) + 1 if self._stand_alone(groups) else int(groups.max(initial=0))
+        return np.append(groups, rest).astype(np.int64)
+
+    @staticmethod
+    def _stand_alone(groups: Int64Array) -> bool:
+        # Without a rest bin among the known categories, the unknown ones need a bin of their own.
+        return bool(len(np.unique(groups)) == len(groups))
+
+
+Grid = NumericGrid | CategoricalGrid
+
+
+def make_grid(column: Column, baseline: Sketch) -> Grid | None:
+    """Return the bins of a column, or None when its baseline has no values."""
+    if not baseline.count:
+        return None
+    if isinstance(baseline, NumericSketch):
+        return _numeric_grid(column, baseline)
+    ranked = sorted(baseline.counts, key=lambda name: (-baseline.counts[name], name))
+    # In the order of their names: the bins do not depend on what was seen first.
+    names = tuple(sorted(ranked[:MAX_CATEGORIES]))
+    counts = [baseline.counts[name] for name in names]
+    return CategoricalGrid(column, np.array([*counts, baseline.count - sum(counts)], dtype=np.int64), names)
+
+
+def _numeric_grid(column: Column, baseline: NumericSketch) -> NumericGrid:
+    scale = bin_scale(baseline)
+    keys, counts = _keys_at(baseline, scale)
+    groups = stats.equal_mass_groups(counts, MAX_BINS)
+    first = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
+    last = np.r_[first[1:] - 1, len(keys) - 1]
+    lower, _ = key_edges(keys[first], scale)
+    _, upper = key_edges(keys[last], scale)
+    lower[0], upper[-1] = baseline.min, baseline.max
+    binned = np.add.reduceat(counts, first)
+    values = np.clip(key_values(keys, scale), baseline.min, baseline.max)
+    return NumericGrid(
+        column,
+        baseline=binned,
+        scale=scale,
+        last_keys=keys[last],
+        lower=lower,
+        upper=upper,
+        positions=np.add.reduceat(values * counts, first) / binned,
+        spread=baseline.std,
+    )
+
+
+def _keys_at(sketch: NumericSketch, scale: int) -> tuple[Int64Array, Int64Array]:
+    """Return the keys and counts of a sketch at a scale, in ascending order; keys may repeat."""
+    keys, counts = sketch.keys()
+    if sketch.scale > scale:
+        coarse = coarser_keys(keys, sketch.scale - scale)
+        first = np.flatnonzero(np.r_[True, coarse[1:] != coarse[:-1]])
+        return coarse[first], np.add.reduceat(counts, first)
+    if sketch.scale < scale:
+        return _middle_keys(keys, sketch.scale, scale), counts
+    return keys, counts
+
+
+def _middle_keys(keys: Int64Array, coarse: int, fine: int) -> Int64Array:
+    """Return, for each bucket of a coarse scale, the key of the bucket of a finer one that its middle lies in."""
+    found = np.zeros_like(keys)
+    values = key_values(keys, coarse)
+    positive, negative = keys > 0, keys < 0
+    found[positive] = map_to_index(values[positive], fine) + _KEY_OFFSET
+    found[negative] = -(map_to_index(-values[negative], fine) + _KEY_OFFSET)
+    return found
+
+
+def joined_labels(grid: CategoricalGrid, groups: Int64Array) -> tuple[str, ...]:
+    """Return the names of joined bins: a category that stands alone has its own, the rest is `__other__`."""
+    labels = [OTHER] * (int(groups.max()) + 1)
+    sizes = np.bincount(groups)
+    for name, group in zip(grid.names, groups.tolist(), strict=False):
+        if sizes[group] == 1:
+            labels[group] = name
+    return tuple(labels)

@@ -1,0 +1,171 @@
+"""What the processor keeps of one model, and how it comes from snapshots to evaluations, in the order of time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from driftmeter.baseline import Baseline
+from driftmeter.config import ColumnConfig, Config, ModelConfig
+from driftmeter.processor import _quality
+from driftmeter.processor._comparison import Comparer, Rules, Verdict
+from driftmeter.processor._windows import Window, Windows
+from driftmeter.schema import Column, Model
+from driftmeter.sketches import Snapshot, merge_snapshots
+
+_logger = logging.getLogger("driftmeter")
+_SKEW_KINDS: Final = frozenset({"training", "validation"})
+_SECOND: Final = 1_000_000_000
+_EARLIER_WINDOWS: Final = 12
+"""Earlier windows kept beside the previous one, to know how windows differ when nothing is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The verdicts of one window against one baseline."""
+
+    baseline: Baseline
+    verdicts: Sequence[Verdict]
+
+    @property
+    def word(self) -> str:
+        """Skew or drift, by the baseline's kind."""
+        return "skew" if self.baseline.kind in _SKEW_KINDS else "drift"
+
+    @property
+    def share(self) -> float | None:
+        """The share of features with a verdict of 1, or None when no feature has one."""
+        features = [verdict.detected for verdict in self.verdicts if verdict.column.role == "feature"]
+        return sum(features) / len(features) if features else None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All that one window of one model says; it ended at ``end``, Unix nanoseconds."""
+
+    model: Model
+    end: int
+    rows: int
+    comparisons: Sequence[Comparison] = ()
+    findings: Sequence[_quality.Finding] = ()
+
+
+class ModelProcessor:
+    """Evaluates the windows of one model; not thread-safe."""
+
+    def __init__(self, model: Model, config: Config, *, baselines: Callable[[Model], Sequence[Baseline]]) -> None:
+        self._model = model
+        self._config = config
+        self._baselines = baselines
+        self._window = round(config.window * _SECOND)
+        self._windows = Windows(window=self._window, step=round(config.step * _SECOND))
+        self._pending: list[Snapshot] = []
+        self._comparers: dict[str, Comparer] = {}
+        self._usual: Snapshot | None = None
+        self._tumbling: list[Snapshot] = []
+        self._earlier: list[Snapshot] = []
+        self._latest_previous: Comparison | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Add what was recorded in one step, or a part of it."""
+        self._pending.append(snapshot)
+
+    def evaluations(self, now: int) -> Iterator[Evaluation]:
+        """Evaluate the windows that ended by ``now``, oldest first."""
+        self._take_baselines()
+        pending, self._pending = self._pending, []
+        for snapshot in sorted(pending, key=lambda snapshot: snapshot.start):
+            yield from self._evaluate_until(min(snapshot.start, now))
+            self._windows.add(snapshot, self._comparers, self._usual)
+            if self._config.previous_window or not (self._comparers or self._usual):
+                self._tumbling.append(snapshot)
+                self._learn_baseline()
+        yield from self._evaluate_until(now)
+
+    def _take_baselines(self) -> None:
+        """Follow what baselines the model has; they can be given while it serves."""
+        for baseline in self._baselines(self._model):
+            known = self._comparers.get(baseline.kind)
+            if known is None or known.baseline is not baseline:
+                self._comparers[baseline.kind] = Comparer(baseline)
+                if baseline.kind in _SKEW_KINDS:
+                    self._usual = baseline.snapshot
+
+    def _learn_baseline(self) -> None:
+        """Without any baseline, take the first rows as one."""
+        rows = sum(snapshot.rows for snapshot in self._tumbling)
+        if self._config.previous_window or not 0 < self._config.learn_rows <= rows:
+            return
+        learned = merge_snapshots(self._tumbling)
+        if learned is not None:
+            baseline = Baseline(learned, "previous_window", blocks=tuple(self._tumbling))
+            self._comparers[baseline.kind] = Comparer(baseline)
+            self._usual = learned
+            self._tumbling = []
+            _logger.warning(
+                "driftmeter: model %s has no baseline; from now on it is compared with its first %d rows, as drift",
+                self._model.name,
+                rows,
+            )
+
+    def _evaluate_until(self, time: int) -> Iterator[Evaluation]:
+        for end in self._windows.due(time):
+            window = self._windows.window(end)
+            yield self._evaluate(window, end)
+            self._windows.forget_before(end)
+            if end % self._window == 0 and self._config.previous_window:
+                self._roll(end)
+
+    def _evaluate(self, window: Window, end: int) -> Evaluation:
+        if not window.rows:
+            return Evaluation(self._model, end, 0)
+        comparisons = [comparison for comparison in self._comparisons(window, end) if comparison.verdicts]
+        rules = _quality.QualityRules(self._config.alpha, self._config.quality_floor, self._config.min_rows)
+        findings = _quality.check(window.tally, self._usual, rules)
+        return Evaluation(self._model, end, window.rows, comparisons, findings)
+
+    def _comparisons(self, window: Window, end: int) -> Iterator[Comparison]:
+        rules = self._rules()
+        whole = end % self._window == 0
+        for kind, comparer in self._comparers.items():
+            moving = kind == "previous_window" and self._config.previous_window
+            if moving and not whole:
+                # Between whole windows the current one overlaps the previous one; its last verdicts stand.
+                if self._latest_previous is not None:
+                    yield self._latest_previous
+                continue
+            counts = window.counts.get(comparer)
+            if counts is None:
+                continue
+            comparison = Comparison(comparer.baseline, comparer.verdicts(counts, rules))
+            if moving:
+                self._latest_previous = comparison
+            elif whole and window.rows >= rules.min_rows:
+                comparer.learn(counts, comparison.verdicts)
+            yield comparison
+
+    def _roll(self, end: int) -> None:
+        """Make the window that ended the previous one."""
+        inside = [snapshot for snapshot in self._tumbling if snapshot.start < end]
+        self._tumbling = [snapshot for snapshot in self._tumbling if snapshot.start >= end]
+        ended = merge_snapshots(inside)
+        if ended is not None and ended.rows >= self._config.min_rows:
+            blocks = (*self._earlier, ended)
+            self._comparers["previous_window"] = Comparer(Baseline(ended, "previous_window", blocks=blocks))
+            self._earlier = list(blocks)[-_EARLIER_WINDOWS:]
+
+    def _rules(self) -> Rules:
+        columns = self._config.models.get(self._model.name, ModelConfig()).columns
+
+        def effect_floor(column: Column) -> float:
+            own = columns.get(column.name, ColumnConfig()).effect_floor
+            return self._config.effect_floor if own is None else own
+
+        return Rules(
+            method=self._config.distance,
+            alpha=self._config.alpha,
+            min_rows=self._config.min_rows,
+            effect_floor=effect_floor,
+        )
