@@ -11,7 +11,7 @@ from driftmeter import exporter
 from driftmeter.baseline import Baseline
 from driftmeter.config import load
 from driftmeter.exceptions import DriftmeterError
-from driftmeter.instrumentation import record_rows
+from driftmeter.instrumentation import custom, record_rows
 from driftmeter.recorder import Registry, active, load_baselines
 from driftmeter.schema import Model
 
@@ -46,7 +46,7 @@ def monitor(model: T, *, name: str, version: str = "", baseline: Baseline | str 
     """Give a model object a name, a version and a baseline; return the very same object.
 
     Args:
-        model: What predicts.
+        model: What predicts: an estimator, or an object of any class with ``predict``.
         name: The model's name, in all signals.
         version: Its version.
         baseline: What its windows are compared with: a baseline or the path of its file. Whatever model the baseline
@@ -54,13 +54,14 @@ def monitor(model: T, *, name: str, version: str = "", baseline: Baseline | str 
 
     Raises:
         BaselineError: The baseline file cannot be used.
-        DriftmeterError: Nothing is watched yet.
+        DriftmeterError: Nothing is watched yet, or the model has no method to watch.
     """
     registry = _registry("monitor")
     identity = Model(name, version)
     if baseline is not None:
         loaded = baseline if isinstance(baseline, Baseline) else Baseline.load(baseline)
         registry.add_baseline(loaded, model=identity)
+    custom.watch_class_of(model)
     registry.declare(model, identity)
     return model
 
@@ -97,6 +98,7 @@ def shutdown() -> None:
         return
     exporter.flush()
     exporter.stop()
+    custom.restore()
     for entry_point in entry_points(group="opentelemetry_instrumentor"):
         if entry_point.value.startswith("driftmeter."):
             instrumentor = entry_point.load()()

@@ -180,9 +180,7 @@ WINDOW_END: Final = Metric(
 SELF_ERRORS: Final = Metric(
     "driftmeter.errors", "counter", "{error}", "Errors of driftmeter's own that it swallowed.", (ERROR_TYPE,)
 )
-SELF_DROPPED_ROWS: Final = Metric(
-    "driftmeter.dropped_rows", "counter", "{row}", "Rows that were not sketched.", (*_MODEL, ERROR_TYPE)
-)
+SELF_DROPPED_ROWS: Final = Metric("driftmeter.dropped_rows", "counter", "{row}", "Rows that were not sketched.", _MODEL)
 SELF_FLUSH_DURATION: Final = Metric(
     "driftmeter.flush.duration", "histogram", "s", "Time one collection spent on sketches and signals.", ()
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -32,6 +33,15 @@ class Host:
         self._registry = registry
         self._detach: list[Callable[[], None]] = []
         self._temporalities: dict[Any, AggregationTemporality] = {}
+        meter = metrics.get_meter(semconv.SCOPE_NAME)
+        duration, dropped = semconv.SELF_FLUSH_DURATION, semconv.SELF_DROPPED_ROWS
+        self._flush_duration = meter.create_histogram(
+            duration.name,
+            unit=duration.unit,
+            description=duration.says,
+            explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS,
+        )
+        self._dropped_rows = meter.create_counter(dropped.name, unit=dropped.unit, description=dropped.says)
         self.reset()
 
     def reset(self) -> None:
@@ -81,6 +91,7 @@ class Host:
 
     def collect(self, reader: Any) -> Sequence[Metric]:
         """Return our metrics for one collection of a reader; nothing when we fail."""
+        began = time.perf_counter()
         with guard:
             with self._lock:
                 now = self._registry.clock()
@@ -93,15 +104,11 @@ class Host:
                 signals = otlp.gauge_metrics(self._processor.signals(), time=now)
                 self._count_dropped()
             _sdk.emit(events)
+            self._flush_duration.record(time.perf_counter() - began)
             return [*sketches, *signals] if _sdk.takes_exponential_histograms(reader) else signals
         return []
 
     def _count_dropped(self) -> None:
         for model, total in self._registry.dropped_rows().items():
-            counter = metrics.get_meter(semconv.SCOPE_NAME).create_counter(
-                semconv.SELF_DROPPED_ROWS.name,
-                unit=semconv.SELF_DROPPED_ROWS.unit,
-                description=semconv.SELF_DROPPED_ROWS.says,
-            )
-            counter.add(total - self._dropped.get(model, 0), otlp.model_attributes(model))
+            self._dropped_rows.add(total - self._dropped.get(model, 0), otlp.model_attributes(model))
             self._dropped[model] = total
