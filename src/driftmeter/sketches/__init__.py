@@ -2,13 +2,8 @@
 
 from driftmeter.sketches._block import BlockSketcher
 from driftmeter.sketches._buckets import Buckets
-from driftmeter.sketches._categorical import (
-    OTHER,
-    CategoricalSketch,
-    CategoryCounter,
-    category_name,
-    is_missing,
-)
+from driftmeter.sketches._categorical import MAX_OTHERS, CategoricalSketch, CategoryCounter
+from driftmeter.sketches._category_names import OTHER, category_name, is_missing
 from driftmeter.sketches._mapping import MAX_SCALE, MIN_SCALE, lower_boundary, map_to_index
 from driftmeter.sketches._numeric import (
     MAX_BUCKETS,
@@ -21,6 +16,7 @@ from driftmeter.sketches._snapshot import Sketch, Snapshot, merge_sketches, merg
 
 __all__ = [
     "MAX_BUCKETS",
+    "MAX_OTHERS",
     "MAX_SCALE",
     "MIN_SCALE",
     "OTHER",

@@ -10,6 +10,8 @@ Going down one scale merges neighbours in pairs, and so loses no count::
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,12 +60,14 @@ class Buckets:
 
     def merged(self, other: Buckets) -> Buckets:
         """Return the sum of two bucket sets of one scale."""
-        if not len(other.indexes):
-            return self
-        if not len(self.indexes):
-            return other
-        return collect(np.concatenate((self.indexes, other.indexes)), np.concatenate((self.counts, other.counts)))
+        return union((self, other))
 
+
+_DENSE: Final = 1 << 14
+_SAMPLE: Final = 32
+
+_SPACE: Final = 1 << 16
+"""Enough for a hundred full sketches; 1 MB."""
 
 _EMPTY: Final = Buckets(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
@@ -73,20 +77,78 @@ def empty() -> Buckets:
     return _EMPTY
 
 
-def collect(indexes: Int64Array, counts: Int64Array | None = None) -> Buckets:
-    """Return buckets from indexes in any order, repeated ones added up (each counts once without ``counts``)."""
-    if not len(indexes):
-        return _EMPTY
-    if (indexes[1:] < indexes[:-1]).any():
-        if counts is None:
-            indexes = np.sort(indexes)
-        else:
-            order = np.argsort(indexes, kind="stable")
-            indexes, counts = indexes[order], counts[order]
+def union(parts: Sequence[Buckets], *, down: Sequence[int] = ()) -> Buckets:
+    """Return the sum of any number of bucket sets.
+
+    Args:
+        parts: The sets.
+        down: By how many scales each has to go down to reach the common one; by none if empty.
+    """
+    filled = [i for i, part in enumerate(parts) if len(part.indexes)]
+    if len(filled) <= 1:
+        return parts[filled[0]].downscaled(down[filled[0]] if down else 0) if filled else _EMPTY
+    sizes = [len(parts[i].indexes) for i in filled]
+    indexes, counts = _space.arrays(sum(sizes))
+    np.concatenate([parts[i].indexes for i in filled], out=indexes)
+    np.concatenate([parts[i].counts for i in filled], out=counts)
+    if any(down):
+        start = 0
+        for i, size in zip(filled, sizes, strict=True):
+            if down[i]:
+                indexes[start : start + size] >>= down[i]
+            start += size
+    return _collected(indexes, counts)
+
+
+def collect(indexes: Int64Array, counts: Int64Array) -> Buckets:
+    """Return buckets from indexes in any order and their counts; those of repeated ones are added up."""
+    return _collected(indexes.copy(), counts) if len(indexes) else _EMPTY
+
+
+def _collected(indexes: Int64Array, counts: Int64Array) -> Buckets:
+    """Return the buckets; ``indexes`` is overwritten.
+
+    Those around the median are added up in a dense array. The few beside it, sentinels say, are sorted.
+    """
+    sample = np.sort(indexes[:: max(len(indexes) // _SAMPLE, 1)])
+    least = int(sample[len(sample) // 2]) - _DENSE // 2
+    indexes -= least
+    far = np.flatnonzero(indexes.view(np.uint64) >= _DENSE)  # negative ones are greater still
+    if len(far) > len(indexes) // 2:
+        return _sorted(indexes + least, counts)
+    beside = _sorted(indexes[far] + least, counts[far]) if len(far) else _EMPTY
+    dense = np.zeros(_DENSE + 1, dtype=np.int64)
+    indexes[far] = _DENSE
+    np.add.at(dense, indexes, counts)
+    occupied = np.flatnonzero(dense[:_DENSE])
+    if not len(far):
+        return Buckets(occupied + least, dense[occupied])
+    at = np.searchsorted(beside.indexes, least)
+    return Buckets(
+        np.concatenate((beside.indexes[:at], occupied + least, beside.indexes[at:])),
+        np.concatenate((beside.counts[:at], dense[occupied], beside.counts[at:])),
+    )
+
+
+def _sorted(indexes: Int64Array, counts: Int64Array) -> Buckets:
+    order = np.argsort(indexes, kind="stable")  # the fastest kind, as they come in sorted runs
+    indexes = indexes[order]
     starts = run_starts(indexes)
-    if counts is None:
-        return Buckets(indexes[starts], np.diff(starts, append=len(indexes)))
-    return Buckets(indexes[starts], np.add.reduceat(counts, starts))
+    return Buckets(indexes[starts], np.add.reduceat(counts[order], starts))
+
+
+class _Space(threading.local):
+    """Each thread's work space: fresh memory of this size costs more, page by page, than what is done with it."""
+
+    def __init__(self) -> None:
+        self._arrays = np.empty((2, _SPACE), dtype=np.int64)
+
+    def arrays(self, size: int) -> Int64Array:
+        """Return two arrays of a size, whose contents nobody else uses until the next call."""
+        return self._arrays[:, :size] if size <= _SPACE else np.empty((2, size), dtype=np.int64)
+
+
+_space = _Space()
 
 
 def run_starts(ordered: AnyArray) -> Int64Array:

@@ -1,30 +1,57 @@
 """The categorical sketch: exact counts of the known categories and of a bounded number of others.
 
-Memory: the known categories (a baseline's, say) plus ``max_others`` further ones; what comes beyond is counted
-in ``other``. Names are cut to a bounded length, invalid Unicode is escaped.
+Guarantee: known categories (a baseline's, say) are counted exactly, and so are all others while there are few. Of
+more, the most frequent are named; what is not counted under a name is in ``other``, so that no value is lost, and no
+category's count is short by more than ``error_bound``. A counter of ``m`` candidates keeps its own part in that
+below ``n / m``, for n values of other categories, so that it never overlooks one more frequent than that.
+
+Merging is commutative and loses no value. It is associative too while all names fit into the merged sketch; when
+they do not, two groupings may name and count differently, within the ``error_bound`` of each.
+
+Memory: the known names, `MAX_OTHERS` further ones in a sketch, five times as many in a counter. A name has 128
+characters at most.
+
+Source: Metwally, Agrawal, El Abbadi, "Efficient computation of frequent and top-k elements in data streams"
+("Space-Saving"), ICDT 2005; Agarwal et al., "Mergeable summaries", PODS 2012.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-OTHER: Final = "__other__"
+import numpy as np
+import numpy.typing as npt
+
+from driftmeter.sketches._category_names import category_name, is_missing
+
 MAX_OTHERS: Final = 100
-MAX_NAME_LENGTH: Final = 128
+
+MAX_MERGED: Final = 1000
+"""Other names in a merged sketch: more than in one, lest rare known categories of replicas be crowded out."""
+
+_CANDIDATES: Final = 5
+"""A counter watches so many times the names that it reports."""
+
+_PIECE: Final = 1 << 16
+"""Values counted at once: bounds what a block of nothing but different values takes for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class CategoricalSketch:
-    """A categorical column's values, counted; ``other`` holds the ones whose names are not kept."""
+    """A categorical column's values, counted; ``other`` holds the ones whose names are not kept.
+
+    ``error`` is what any category's count may be short by, None if the sketch came on a way that does not carry it.
+    It takes no part in equality.
+    """
 
     counts: Mapping[str, int] = field(default_factory=dict)
     other: int = 0
     missing: int = 0
     mismatched: int = 0
+    error: int | None = field(default=None, compare=False)
 
     @classmethod
     def from_values(
@@ -45,94 +72,160 @@ class CategoricalSketch:
         """The number of rows seen."""
         return self.count + self.missing + self.mismatched
 
+    @property
+    def error_bound(self) -> int:
+        """What any category's count, 0 for one without a name, is short by at most; 0 if all are exact."""
+        return self.other if self.error is None else min(self.error, self.other)
+
     def merge(
-        self, other: CategoricalSketch, *, known: Collection[str] = (), max_others: int = MAX_OTHERS
+        self, other: CategoricalSketch, *, known: Collection[str] = (), max_others: int = MAX_MERGED
     ) -> CategoricalSketch:
         """Return the sketch of both columns' values; neither argument changes."""
-        counts: Counter[str] = Counter(self.counts)
-        counts.update(other.counts)
-        kept, rest = _bounded(counts, known, max_others)
-        return CategoricalSketch(
+        return CategoricalSketch.merge_all((self, other), known=known, max_others=max_others)
+
+    @classmethod
+    def merge_all(
+        cls, sketches: Sequence[CategoricalSketch], *, known: Collection[str] = (), max_others: int = MAX_MERGED
+    ) -> CategoricalSketch:
+        """Return the sketch of all columns' values, in whatever order; no argument changes."""
+        counts: dict[str, int] = {}
+        for sketch in sketches:
+            for name, count in sketch.counts.items():
+                counts[name] = counts.get(name, 0) + count
+        kept, rest, greatest = _most_frequent(counts, known, max_others)
+        return cls(
             counts=kept,
-            other=self.other + other.other + rest,
-            missing=self.missing + other.missing,
-            mismatched=self.mismatched + other.mismatched,
+            other=sum(sketch.other for sketch in sketches) + rest,
+            missing=sum(sketch.missing for sketch in sketches),
+            mismatched=sum(sketch.mismatched for sketch in sketches),
+            error=sum(sketch.error_bound for sketch in sketches) + greatest,
         )
 
 
 class CategoryCounter:
-    """Counts the categories of one column; not thread-safe."""
+    """Counts the categories of one column; not thread-safe.
+
+    Space-Saving by whole blocks. A category that is dropped leaves its count in ``other``, and a later one takes its
+    place with that as a head start: what it, for all that is known, may have had. ``floor`` is the greatest
+    count dropped, head start included::
+
+        candidates 2, floor 0    a: 9     b: 2
+        a block with c, c, c     a: 9     b: 2    c: 3 (+ 0)      b is dropped:   floor 2, other 2
+        a block with d           a: 9     c: 3    d: 1 (+ 2)      d, 1 + 2, goes: floor 3, other 3
+    """
 
     def __init__(self, known: Collection[str] = (), *, max_others: int = MAX_OTHERS) -> None:
         self._known = frozenset(known)
         self._max_others = max_others
-        self._counts: Counter[str] = Counter()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._known_counts: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
+        self._head_starts: dict[str, int] = {}
+        self._floor = 0
         self._other = 0
         self._missing = 0
 
     def add(self, values: Iterable[object]) -> None:
         """Count the values; None, NaN and NA count as missing."""
-        for value, count in _tally(values).items():
+        if isinstance(values, np.ndarray):
+            values = values.tolist()
+        if not isinstance(values, list):
+            values = list(values)
+        if len(values) <= _PIECE:
+            self._add_tally(_tally(values))
+            return
+        for start in range(0, len(values), _PIECE):
+            self._add_tally(_tally(values[start : start + _PIECE]))
+
+    def add_codes(self, codes: npt.ArrayLike, names: Sequence[object]) -> None:
+        """Count values by their codes, as pandas and Arrow hold categories.
+
+        Args:
+            codes: Integers of shape (n,): places in ``names``, or -1 for missing values.
+            names: The categories.
+
+        Raises:
+            ValueError: If a code is not from -1 to ``len(names) - 1``.
+        """
+        places = np.asarray(codes).astype(np.intp) + 1
+        if not len(places):
+            return
+        if places.min() < 0 or places.max() > len(names):
+            raise ValueError(f"codes must be from -1 to {len(names) - 1}; got {places.min() - 1} to {places.max() - 1}")
+        counts = np.bincount(places)
+        self._missing += int(counts[0])
+        self._add_tally({names[i]: count for i, count in enumerate(counts[1:].tolist()) if count})
+
+    def _add_tally(self, tally: Mapping[object, int]) -> None:
+        for value, count in tally.items():
             if is_missing(value):
                 self._missing += count
                 continue
             name = category_name(value)
-            if name in self._counts or name in self._known or len(self._counts) < self._limit:
-                self._counts[name] += count
+            counts = self._known_counts if name in self._known else self._counts
+            if name in counts:
+                counts[name] += count
             else:
-                self._other += count
+                counts[name] = count
+                if self._floor and counts is self._counts:
+                    self._head_starts[name] = self._floor
+        if len(self._counts) > _CANDIDATES * self._max_others:
+            self._drop_least_frequent()
 
-    @property
-    def _limit(self) -> int:
-        return len(self._known) + self._max_others
+    def _drop_least_frequent(self) -> None:
+        head_start = self._head_starts.get
+        estimates = {name: count + head_start(name, 0) for name, count in self._counts.items()}
+        kept, _, self._floor = _most_frequent(estimates, (), _CANDIDATES * self._max_others)
+        before = sum(self._counts.values())
+        self._counts = {name: count for name, count in self._counts.items() if name in kept}
+        self._head_starts = {name: start for name, start in self._head_starts.items() if name in kept}
+        self._other += before - sum(self._counts.values())
 
     def take(self) -> CategoricalSketch:
         """Return the sketch and start anew."""
-        kept, rest = _bounded(self._counts, self._known, self._max_others)
-        taken = CategoricalSketch(counts=kept, other=self._other + rest, missing=self._missing)
-        self._counts, self._other, self._missing = Counter(), 0, 0
+        kept, rest, _ = _most_frequent(self._counts, (), self._max_others)
+        head_start = self._head_starts.get
+        unnamed = (count + head_start(name, 0) for name, count in self._counts.items() if name not in kept)
+        taken = CategoricalSketch(
+            counts={**self._known_counts, **kept},
+            other=self._other + rest,
+            missing=self._missing,
+            error=max(self._floor, *unnamed, *map(head_start, kept, [0] * len(kept)), 0),
+        )
+        self._reset()
         return taken
 
 
-def _tally(values: Iterable[object]) -> Mapping[object, int]:
-    values = values if isinstance(values, list) else list(values)
+def _tally(values: list[object]) -> Mapping[object, int]:
     try:
-        return Counter(values)
-    except TypeError:  # unhashable values: lists, dicts
-        return Counter(map(repr, values))
+        tally = Counter(values)
+    except TypeError:  # unhashable values, lists say: they count by what they look like
+        return _tally([value if _is_hashable(value) else str(value) for value in values])
+    if (0 in tally or 1 in tally) and {bool, np.bool_} & (types := set(map(type, values))) and len(types) > 1:
+        # True == 1, but they are two categories.
+        return Counter(str(value) if isinstance(value, (bool, np.bool_)) else value for value in values)
+    return tally
 
 
-def _bounded(counts: Counter[str], known: Collection[str], max_others: int) -> tuple[dict[str, int], int]:
+def _is_hashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _most_frequent(
+    counts: Mapping[str, int], known: Collection[str], max_others: int
+) -> tuple[dict[str, int], int, int]:
+    """Return the counts of the known and of the most frequent other names, the sum of the rest, and its greatest."""
     others = [name for name in counts if name not in known]
     if len(others) <= max_others:
-        return dict(counts), 0
-    # The most frequent are kept, ties in the order of their names, so that merging commutes.
-    dropped = sorted(others, key=lambda name: (-counts[name], name))[max_others:]
+        return dict(counts), 0, 0
+    # Ties are kept in the order of their names, so that merging commutes.
+    others.sort(key=lambda name: (-counts[name], name))
+    dropped = others[max_others:]
     kept = dict(counts)
-    return kept, sum(kept.pop(name) for name in dropped)
-
-
-def is_missing(value: object) -> bool:
-    """Whether a value is a null: None, NaN, NaT or NA."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)  # noqa: PLR0124  # NaN and NaT differ from themselves
-    except TypeError:  # pandas.NA has no truth value
-        return True
-
-
-def category_name(value: object) -> str:
-    """Return the name under which a value is counted: 3, 3.0 and '3' are one category."""
-    if isinstance(value, str):
-        name = value
-    elif isinstance(value, float) and value.is_integer():
-        name = str(int(value))
-    else:
-        name = str(value)
-    if not name.isascii():
-        name = name.encode("utf-8", "backslashreplace").decode("utf-8")
-    if len(name) > MAX_NAME_LENGTH:
-        digest = hashlib.blake2b(name.encode(), digest_size=6).hexdigest()
-        name = f"{name[: MAX_NAME_LENGTH - 13]}~{digest}"
-    return name
+    return kept, sum([kept.pop(name) for name in dropped]), counts[dropped[0]]

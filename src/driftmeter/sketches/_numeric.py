@@ -11,12 +11,13 @@ Source: Masson, Rim, Lee, "DDSketch", VLDB 2019 (with gamma = base); OpenTelemet
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
-from driftmeter.sketches._buckets import Buckets, collect, empty, run_starts
+from driftmeter.sketches._buckets import Buckets, collect, empty, run_starts, union
 from driftmeter.sketches._mapping import MAX_SCALE, MIN_SCALE, lower_boundary, map_to_index
 from driftmeter.typing import Float64Array, Int64Array
 
@@ -97,19 +98,27 @@ class NumericSketch:
 
     def merge(self, other: NumericSketch, *, max_buckets: int = MAX_BUCKETS) -> NumericSketch:
         """Return the sketch of both columns' values; neither argument changes."""
-        scale = min(self.scale, other.scale)
-        a, b = self.at_scale(scale), other.at_scale(scale)
-        return NumericSketch(
+        return NumericSketch.merge_all((self, other), max_buckets=max_buckets)
+
+    @classmethod
+    def merge_all(cls, sketches: Sequence[NumericSketch], *, max_buckets: int = MAX_BUCKETS) -> NumericSketch:
+        """Return the sketch of all columns' values, the same in whatever order and grouping; no argument changes.
+
+        (But for the rounding of ``sum``, which is exact over the sketches of one call.)
+        """
+        scale = min((sketch.scale for sketch in sketches), default=MAX_SCALE)
+        down = [sketch.scale - scale for sketch in sketches]
+        return cls(
             scale=scale,
-            positive=a.positive.merged(b.positive),
-            negative=a.negative.merged(b.negative),
-            zero_count=a.zero_count + b.zero_count,
-            sum=a.sum + b.sum,
-            min=float(np.fmin(a.min, b.min)),
-            max=float(np.fmax(a.max, b.max)),
-            missing=a.missing + b.missing,
-            non_finite=a.non_finite + b.non_finite,
-            mismatched=a.mismatched + b.mismatched,
+            positive=union([sketch.positive for sketch in sketches], down=down),
+            negative=union([sketch.negative for sketch in sketches], down=down),
+            zero_count=sum([sketch.zero_count for sketch in sketches]),
+            sum=_exact_sum([sketch.sum for sketch in sketches]),
+            min=min([sketch.min for sketch in sketches if sketch.min == sketch.min], default=math.nan),
+            max=max([sketch.max for sketch in sketches if sketch.max == sketch.max], default=math.nan),
+            missing=sum([sketch.missing for sketch in sketches]),
+            non_finite=sum([sketch.non_finite for sketch in sketches]),
+            mismatched=sum([sketch.mismatched for sketch in sketches]),
         ).compacted(max_buckets)
 
     def keys(self) -> tuple[Int64Array, Int64Array]:
@@ -157,6 +166,13 @@ def _bucketed(ordered: Float64Array) -> Buckets:
         return empty()
     starts = run_starts(ordered)
     return collect(map_to_index(ordered[starts], MAX_SCALE), np.diff(starts, append=len(ordered)))
+
+
+def _exact_sum(numbers: list[float]) -> float:
+    try:
+        return math.fsum(numbers)
+    except (OverflowError, ValueError):  # beyond float64's range, or infinities of both signs
+        return sum(numbers)
 
 
 def key_values(keys: Int64Array, scale: int) -> Float64Array:

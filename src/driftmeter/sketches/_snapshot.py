@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -29,25 +29,52 @@ class Snapshot:
 
     def merge(self, other: Snapshot) -> Snapshot:
         """Return the snapshot of both intervals; neither argument changes."""
-        columns = dict(self.columns)
-        for column, sketch in other.columns.items():
-            mine = columns.get(column)
-            columns[column] = sketch if mine is None else merge_sketches(mine, sketch)
-        return Snapshot(self.model, min(self.start, other.start), max(self.end, other.end), columns)
+        merged = merge_snapshots((self, other))
+        assert merged is not None  # noqa: S101  # there are two
+        return merged
 
 
 def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
     """Return the merged sketch of two sketches of one kind."""
-    if isinstance(a, NumericSketch) and isinstance(b, NumericSketch):
-        return a.merge(b)
-    if isinstance(a, CategoricalSketch) and isinstance(b, CategoricalSketch):
-        return a.merge(b)
-    raise TypeError(f"sketches of one kind merge; got {type(a).__name__} and {type(b).__name__}")
+    return _merged((a, b))
 
 
 def merge_snapshots(snapshots: Iterable[Snapshot]) -> Snapshot | None:
-    """Return the merged snapshot of one model, or None when there are none."""
-    merged: Snapshot | None = None
+    """Return the merged snapshot of one model, or None when there are none; no argument changes.
+
+    A column's sketches are merged all at once: that is many times faster than one after the other.
+    """
+    snapshots = tuple(snapshots)
+    if not snapshots:
+        return None
+    return Snapshot(
+        snapshots[0].model,
+        min(snapshot.start for snapshot in snapshots),
+        max(snapshot.end for snapshot in snapshots),
+        {column: _merged(sketches) for column, sketches in _by_column(snapshots)},
+    )
+
+
+def _by_column(snapshots: Sequence[Snapshot]) -> Iterable[tuple[Column, Sequence[Sketch]]]:
+    columns = list(snapshots[0].columns)
+    if all(list(snapshot.columns) == columns for snapshot in snapshots):
+        # The common case, replicas of one model, without looking up (hashing) each column of each replica.
+        return zip(columns, zip(*(snapshot.columns.values() for snapshot in snapshots), strict=True), strict=True)
+    sketches: dict[Column, list[Sketch]] = {}
     for snapshot in snapshots:
-        merged = snapshot if merged is None else merged.merge(snapshot)
-    return merged
+        for column, sketch in snapshot.columns.items():
+            sketches.setdefault(column, []).append(sketch)
+    return sketches.items()
+
+
+def _merged(sketches: Sequence[Sketch]) -> Sketch:
+    if len(sketches) == 1:
+        return sketches[0]
+    numeric = [sketch for sketch in sketches if isinstance(sketch, NumericSketch)]
+    if len(numeric) == len(sketches):
+        return NumericSketch.merge_all(numeric)
+    categorical = [sketch for sketch in sketches if isinstance(sketch, CategoricalSketch)]
+    if len(categorical) == len(sketches):
+        return CategoricalSketch.merge_all(categorical)
+    kinds = " and ".join(dict.fromkeys(type(sketch).__name__ for sketch in sketches))
+    raise TypeError(f"sketches of one kind merge; got {kinds}")

@@ -1,0 +1,46 @@
+"""Names of categories: what a value of any type is counted as."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import numpy as np
+
+OTHER: Final = "__other__"
+MAX_NAME_LENGTH: Final = 128
+
+_DIGEST_BYTES: Final = 6
+_KEPT_LENGTH: Final = MAX_NAME_LENGTH - 2 * _DIGEST_BYTES - 1
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value is a null: None, NaN, NaT or NA."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)  # noqa: PLR0124  # NaN and NaT differ from themselves
+    except TypeError:  # pandas.NA has no truth value
+        return True
+    except ValueError:  # an array has none either, and is a value
+        return False
+
+
+def category_name(value: object) -> str:
+    """Return the name under which a value is counted: 3, 3.0 and '3' are one category.
+
+    It is valid Unicode of at most 128 characters; of a longer one the start and a digest are left. A value
+    that has the name of all other values, ``__other__``, is quoted.
+    """
+    if isinstance(value, str):
+        name = str(value)
+    elif isinstance(value, (float, np.floating)) and value.is_integer():
+        name = str(int(value))
+    else:
+        name = str(value)
+    if not name.isascii():
+        name = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    if len(name) > MAX_NAME_LENGTH:
+        digest = hashlib.blake2b(name.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+        name = f"{name[:_KEPT_LENGTH]}~{digest}"
+    return name if name != OTHER else f'"{name}"'
