@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import numpy as np
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -18,6 +18,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
 from driftmeter import semconv
 from driftmeter.exceptions import DecodeError
+from driftmeter.otlp._bucket_counts import bucket_counts
 from driftmeter.schema import KINDS, ROLES, Column, Kind, Model
 from driftmeter.sketches import (
     MAX_SCALE,
@@ -31,47 +32,37 @@ from driftmeter.sketches import (
 
 MAX_BUCKETS_A_POINT: Final = 1 << 16
 
-_Key: TypeAlias = tuple[Model, Column]
-
 
 @dataclass(slots=True)
-class _Categories:
-    """A categorical column in the making: one point a category."""
+class _ColumnInParts:
+    """A column in the making: its points, in the order in which they came."""
 
-    counts: Counter[str] = field(default_factory=Counter)
+    sketches: list[NumericSketch] = field(default_factory=list)
+    categories: Counter[str] = field(default_factory=Counter)
     missing: int = 0
+    non_finite: int = 0
     mismatched: int = 0
 
-    def sketch(self) -> CategoricalSketch:
-        counts = dict(self.counts)
-        other = counts.pop(OTHER, 0)
-        return CategoricalSketch(counts, other=other, missing=self.missing, mismatched=self.mismatched)
+    def sketch(self, kind: Kind) -> Sketch:
+        if kind == "categorical":
+            counts = dict(self.categories)
+            other = counts.pop(OTHER, 0)
+            return CategoricalSketch(counts, other=other, missing=self.missing, mismatched=self.mismatched)
+        whole = NumericSketch.merge_all(self.sketches) if len(self.sketches) != 1 else self.sketches[0]
+        return replace(whole, missing=self.missing, non_finite=self.non_finite, mismatched=self.mismatched)
 
 
 @dataclass(slots=True)
-class _Columns:
-    """Columns in the making, by model, and the interval that each model's points span."""
+class _ModelInParts:
+    """A model's columns in the making, and the interval that their points span."""
 
-    numeric: dict[_Key, NumericSketch] = field(default_factory=dict)
-    categorical: defaultdict[_Key, _Categories] = field(default_factory=lambda: defaultdict(_Categories))
-    start: dict[Model, int] = field(default_factory=dict)
-    end: dict[Model, int] = field(default_factory=dict)
+    start: int
+    end: int
+    columns: defaultdict[Column, _ColumnInParts] = field(default_factory=lambda: defaultdict(_ColumnInParts))
 
-    def add_numeric(self, key: _Key, sketch: NumericSketch) -> None:
-        known = self.numeric.get(key)
-        self.numeric[key] = sketch if known is None else known.merge(sketch)
-
-    def extend(self, model: Model, start: int, end: int) -> None:
-        self.start[model] = min(self.start.get(model, start), start)
-        self.end[model] = max(self.end.get(model, end), end)
-
-    def snapshots(self) -> list[Snapshot]:
-        columns: defaultdict[Model, dict[Column, Sketch]] = defaultdict(dict)
-        for (model, column), sketch in self.numeric.items():
-            columns[model][column] = sketch
-        for (model, column), categories in self.categorical.items():
-            columns[model][column] = categories.sketch()
-        return [Snapshot(model, self.start[model], self.end[model], columns[model]) for model in columns]
+    def snapshot(self, model: Model) -> Snapshot:
+        columns = {column: parts.sketch(column.kind) for column, parts in self.columns.items()}
+        return Snapshot(model, self.start, self.end, columns)
 
 
 def snapshots(requests: Iterable[ExportMetricsServiceRequest]) -> list[Snapshot]:
@@ -80,7 +71,7 @@ def snapshots(requests: Iterable[ExportMetricsServiceRequest]) -> list[Snapshot]
     Raises:
         DecodeError: A point of ours breaks a rule, and which.
     """
-    columns = _Columns()
+    models: dict[Model, _ModelInParts] = {}
     cumulative: dict[tuple[Any, ...], tuple[str, Any]] = {}
     for resource, metric in _metrics(requests):
         data = metric.exponential_histogram if metric.WhichOneof("data") == "exponential_histogram" else metric.sum
@@ -92,10 +83,10 @@ def snapshots(requests: Iterable[ExportMetricsServiceRequest]) -> list[Snapshot]
                 if known is None or known[1].time_unix_nano <= point.time_unix_nano:
                     cumulative[stream] = (metric.name, point)
             else:
-                _add_point(columns, metric.name, point)
+                _add_point(models, metric.name, point)
     for name, point in cumulative.values():
-        _add_point(columns, name, point)
-    return columns.snapshots()
+        _add_point(models, name, point)
+    return [parts.snapshot(model) for model, parts in models.items()]
 
 
 _READERS: Final = {
@@ -116,30 +107,25 @@ def _metrics(requests: Iterable[ExportMetricsServiceRequest]) -> Iterator[tuple[
                         yield resource, metric
 
 
-def _add_point(columns: _Columns, name: str, point: Any) -> None:
+def _add_point(models: dict[Model, _ModelInParts], name: str, point: Any) -> None:
     attributes = _attributes(point)
-    kind = _kind(name, attributes)
     model = _model(attributes, name)
-    key = (model, _column(attributes, name, kind))
-    columns.extend(model, point.start_time_unix_nano, point.time_unix_nano)
+    start, end = point.start_time_unix_nano, point.time_unix_nano
+    parts = models.get(model)
+    if parts is None:
+        parts = models[model] = _ModelInParts(start, end)
+    parts.start, parts.end = min(parts.start, start), max(parts.end, end)
+    column = parts.columns[_column(attributes, name, _kind(name, attributes))]
     if name == semconv.COLUMN_VALUE.name:
-        columns.add_numeric(key, _numeric(point))
-        return
-    count = _count(point, name)
-    if name == semconv.COLUMN_CATEGORIES.name:
-        columns.categorical[key].counts[str(attributes.get(semconv.ML_CATEGORY, OTHER))] += count
-    elif kind == "categorical":
-        categories = columns.categorical[key]
-        if name == semconv.COLUMN_MISSING.name:
-            categories.missing += count
-        else:
-            categories.mismatched += count
+        column.sketches.append(_numeric(point))
+    elif name == semconv.COLUMN_CATEGORIES.name:
+        column.categories[str(attributes.get(semconv.ML_CATEGORY, OTHER))] += _count(point, name)
     elif name == semconv.COLUMN_MISSING.name:
-        columns.add_numeric(key, NumericSketch(missing=count))
+        column.missing += _count(point, name)
     elif attributes.get(semconv.ML_QUALITY_CHECK) == "non_finite":
-        columns.add_numeric(key, NumericSketch(non_finite=count))
+        column.non_finite += _count(point, name)
     else:
-        columns.add_numeric(key, NumericSketch(mismatched=count))
+        column.mismatched += _count(point, name)
 
 
 def _kind(name: str, attributes: dict[str, Any]) -> Kind:
@@ -154,7 +140,7 @@ def _kind(name: str, attributes: dict[str, Any]) -> Kind:
 
 
 def _attributes(point: Any) -> dict[str, Any]:
-    return {pair.key: _any_value(pair.value) for pair in point.attributes}
+    return {pair.key: pair.value.string_value or _any_value(pair.value) for pair in point.attributes}
 
 
 def _any_value(value: Any) -> Any:
@@ -208,7 +194,7 @@ def _numeric(point: pb.ExponentialHistogramDataPoint) -> NumericSketch:
 def _buckets(buckets: pb.ExponentialHistogramDataPoint.Buckets) -> Buckets:
     if len(buckets.bucket_counts) > MAX_BUCKETS_A_POINT:
         raise DecodeError(f"a point must have at most {MAX_BUCKETS_A_POINT} buckets; got {len(buckets.bucket_counts)}")
-    counts = np.fromiter(buckets.bucket_counts, dtype=np.int64, count=len(buckets.bucket_counts))
+    counts = bucket_counts(buckets)
     occupied = np.flatnonzero(counts)
     return Buckets(occupied + buckets.offset, counts[occupied])
 

@@ -25,7 +25,7 @@ MAX_GAP: Final = 400
 """Empty buckets between two occupied ones that are still sent. They take a byte each, and hardly any compressed."""
 MAX_PARTS: Final = 3
 """Runs beyond the main ones: more, and the sketch goes down in scale until some of them join."""
-MAX_BYTES: Final = 2000
+MAX_BYTES: Final = 2200
 """What a column's buckets may take before compression, `_PART_BYTES` of each further data point included."""
 _PART_BYTES: Final = 200
 
@@ -67,14 +67,14 @@ def cut(sketch: NumericSketch) -> tuple[int, list[Part]]:
 
 
 def _runs(buckets: Buckets) -> list[Buckets]:
-    if len(buckets) < 2:
+    indexes = buckets.indexes
+    if len(indexes) < 2 or int(indexes[-1] - indexes[0]) - len(indexes) < MAX_GAP:
         return [buckets]
     ends = np.flatnonzero(np.diff(buckets.indexes) > MAX_GAP) + 1
     if not len(ends):
         return [buckets]
     return [
-        Buckets(indexes, counts)
-        for indexes, counts in zip(np.split(buckets.indexes, ends), np.split(buckets.counts, ends), strict=True)
+        Buckets(*both) for both in zip(np.split(buckets.indexes, ends), np.split(buckets.counts, ends), strict=True)
     ]
 
 
@@ -83,7 +83,8 @@ def _fits(positive: list[Buckets], negative: list[Buckets]) -> bool:
     size = extra * _PART_BYTES
     for run in (*positive, *negative):
         if len(run):
-            size += int(run.indexes[-1] - run.indexes[0]) + 1 + int((run.counts > 127).sum())
+            # A byte a bucket, and at most another one for what is occupied (but for counts beyond 16,383).
+            size += int(run.indexes[-1] - run.indexes[0]) + 1 + len(run)
     return extra <= MAX_PARTS and size <= MAX_BYTES
 
 
@@ -92,12 +93,13 @@ def _surplus(sketch: NumericSketch) -> int:
 
     ``by`` scales further down a gap is ``gap >> by`` or so, one bucket more or less.
     """
+    room = MAX_BYTES - len(sketch.positive) - len(sketch.negative)
     gaps = np.concatenate((np.diff(sketch.positive.indexes), np.diff(sketch.negative.indexes)))
     by = np.arange(1, sketch.scale - MIN_SCALE + 1)[:, None]
     narrowed = gaps >> by
     parts = (narrowed > MAX_GAP + 1).sum(axis=1)
     size = np.where(narrowed > MAX_GAP + 1, _PART_BYTES, narrowed).sum(axis=1)
-    fits = (parts <= MAX_PARTS) & (size <= MAX_BYTES)
+    fits = (parts <= MAX_PARTS) & (size <= room)
     return int(by[fits.argmax()][0]) if fits.any() else len(by)
 
 
