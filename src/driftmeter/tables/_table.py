@@ -157,11 +157,13 @@ def _sequence(data: Sequence[Any], names: Sequence[str], max_columns: int) -> Ta
     if not data:
         return Table(tuple(map(str, names[:max_columns])), 0, columns=tuple([] for _ in names[:max_columns]))
     if isinstance(data[0], Mapping):
+        if not all(isinstance(row, Mapping) for row in data):
+            raise UnreadableError("rows must all be mappings when the first one is")
         keys = list(dict.fromkeys(key for row in data for key in row))[:max_columns]
         return Table(tuple(map(str, keys)), len(data), columns=tuple([row.get(key) for row in data] for key in keys))
-    if isinstance(data[0], list | tuple | np.ndarray):
+    if _is_column(data[0]):
         width = len(data[0])
-        if any(len(row) != width for row in data):
+        if any(not _is_column(row) or len(row) != width for row in data):
             raise UnreadableError("rows must have one length")
         transposed = tuple(list(values) for values in zip(*data, strict=True))[:max_columns]
         return _named(Table((), len(data), columns=transposed), names)
