@@ -12,19 +12,22 @@ from driftmeter.baseline import Baseline
 from driftmeter.config import load
 from driftmeter.exceptions import DriftmeterError
 from driftmeter.instrumentation import custom, record_rows
-from driftmeter.recorder import Registry, active, load_baselines
+from driftmeter.recorder import Registry, active, decided, load_baselines
 from driftmeter.schema import Model
 
 T = TypeVar("T")
 
 
-def instrument(*, meter_provider: Any = None, **settings: Any) -> None:
+def instrument(*, meter_provider: Any = None, tracer_provider: Any = None, **settings: Any) -> None:
     """Watch every model of the supported frameworks in this process.
 
-    Call it once, before or after the OpenTelemetry SDK is set up; under ``opentelemetry-instrument`` it is not needed.
+    Call it before or after the OpenTelemetry SDK is set up; under ``opentelemetry-instrument`` it is not needed. A
+    second call with the same settings changes nothing. Nothing is watched where ``enabled`` is false or
+    ``OTEL_SDK_DISABLED`` is true; the other functions then do nothing.
 
     Args:
-        meter_provider: The SDK's provider whose readers carry sketches and signals; the global one by default.
+        meter_provider: The SDK's provider whose readers carry metrics, sketches and signals; the global one by default.
+        tracer_provider: The SDK's provider of the spans; the global one by default.
         settings: Keys of the configuration, such as ``window="1h"``; they win over the environment and files.
 
     Raises:
@@ -32,14 +35,17 @@ def instrument(*, meter_provider: Any = None, **settings: Any) -> None:
         BaselineError: A baseline file that the configuration names cannot be used.
     """
     config = load(overrides=settings)
-    if not config.enabled:
+    if exporter.is_off(config):
+        exporter.stop()
         return
     exporter.start(config, baselines=load_baselines(config), meter_provider=meter_provider)
     for entry_point in entry_points(group="opentelemetry_instrumentor"):
         if entry_point.value.startswith("driftmeter."):
             instrumentor = entry_point.load()()
             if not instrumentor.is_instrumented_by_opentelemetry:
-                instrumentor.instrument(skip_dep_check=True)
+                instrumentor.instrument(
+                    skip_dep_check=True, meter_provider=meter_provider, tracer_provider=tracer_provider
+                )
 
 
 def monitor(model: T, *, name: str, version: str = "", baseline: Baseline | str | os.PathLike[str] | None = None) -> T:
@@ -54,9 +60,11 @@ def monitor(model: T, *, name: str, version: str = "", baseline: Baseline | str 
 
     Raises:
         BaselineError: The baseline file cannot be used.
-        DriftmeterError: Nothing is watched yet, or the model has no method to watch.
+        DriftmeterError: `instrument` was not called, or the model has no method to watch.
     """
     registry = _registry("monitor")
+    if registry is None:
+        return model
     identity = Model(name, version)
     if baseline is not None:
         loaded = baseline if isinstance(baseline, Baseline) else Baseline.load(baseline)
@@ -86,10 +94,13 @@ def record(
         feature_names: The features' names where the rows have none.
 
     Raises:
-        DriftmeterError: Nothing is watched yet.
+        DriftmeterError: `instrument` was not called.
     """
+    registry = _registry("record")
+    if registry is None:
+        return
     outputs: Mapping[Any, Any] = {"prediction": predictions, "score": scores}
-    record_rows(_registry("record"), Model(model, version), features, outputs, names=feature_names)
+    record_rows(registry, Model(model, version), features, outputs, names=feature_names)
 
 
 def shutdown() -> None:
@@ -106,11 +117,11 @@ def shutdown() -> None:
                 instrumentor.uninstrument()
 
 
-def _registry(caller: str) -> Registry:
+def _registry(caller: str) -> Registry | None:
+    """Return the registry in force, or None when it was decided that nothing is watched."""
     registry = active()
-    if registry is None:
+    if registry is None and not decided():
         raise DriftmeterError(
-            f"driftmeter.{caller}() needs driftmeter.instrument() first, or a run under "
-            "opentelemetry-instrument with a right configuration"
+            f"driftmeter.{caller}() needs driftmeter.instrument() first, or a run under opentelemetry-instrument"
         )
     return registry

@@ -1,8 +1,8 @@
 """The in-process host: sketches and signals beside the SDK's own metrics."""
 
 from driftmeter.exporter._host import Host
-from driftmeter.exporter._lifecycle import flush, start, stop
+from driftmeter.exporter._lifecycle import flush, is_off, start, stop
 from driftmeter.exporter._otlp_exporter import SketchExporter
 from driftmeter.exporter._zero_code import start_zero_code
 
-__all__ = ["Host", "SketchExporter", "flush", "start", "start_zero_code", "stop"]
+__all__ = ["Host", "SketchExporter", "flush", "is_off", "start", "start_zero_code", "stop"]

@@ -29,11 +29,12 @@ _logger = logging.getLogger("driftmeter")
 class Host:
     """Feeds readers with the sketches and signals of one registry; readers may collect from several threads."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, *, meter_provider: Any = None) -> None:
         self._registry = registry
         self._detach: list[Callable[[], None]] = []
         self._temporalities: dict[Any, AggregationTemporality] = {}
-        meter = metrics.get_meter(semconv.SCOPE_NAME)
+        self._warned = False
+        meter = metrics.get_meter(semconv.SCOPE_NAME, meter_provider=meter_provider, schema_url=semconv.SCHEMA_URL)
         duration, dropped = semconv.SELF_FLUSH_DURATION, semconv.SELF_DROPPED_ROWS
         self._flush_duration = meter.create_histogram(
             duration.name,
@@ -47,6 +48,7 @@ class Host:
     def reset(self) -> None:
         """Forget every sketch and verdict; a forked child starts like this."""
         self._lock = threading.Lock()
+        self._attaching = threading.Lock()
         now = self._registry.clock()
         self._processor = Processor(self._registry.config, baselines=self._registry.baselines)
         self._streams = {reader: Stream(wanted, start=now) for reader, wanted in self._temporalities.items()}
@@ -58,21 +60,26 @@ class Host:
         return bool(self._streams)
 
     def attach(self, provider: Any) -> None:
-        """Join the readers of a meter provider."""
-        for reader in _sdk.readers(provider):
-            if hasattr(_sdk.exporter_of(reader), "adds_sketches"):
-                continue
-            try:
-                resource = partial(_sdk.provider_resource, provider)
-                self._detach.append(_sdk.attach(reader, partial(self.collect, reader), resource))
-            except AttributeError as error:
+        """Join the readers of a meter provider; any thread may ask, and a reader is joined once."""
+        with self._attaching:
+            for reader in _sdk.readers(provider):
+                if reader not in self._temporalities and not hasattr(_sdk.exporter_of(reader), "adds_sketches"):
+                    self._join(reader, provider)
+
+    def _join(self, reader: Any, provider: Any) -> None:
+        try:
+            resource = partial(_sdk.provider_resource, provider)
+            self._detach.append(_sdk.attach(reader, partial(self.collect, reader), resource))
+        except AttributeError as error:
+            if not self._warned:
                 _logger.warning(
                     "driftmeter cannot join a metric reader of this opentelemetry-sdk (%s); set "
                     "OTEL_METRICS_EXPORTER=driftmeter_otlp to send sketches and signals all the same",
                     error,
                 )
-                continue
-            self.add_reader(reader, _sdk.temporality_of(reader))
+            self._warned = True
+            return
+        self.add_reader(reader, _sdk.temporality_of(reader))
 
     def add_reader(self, reader: Any, temporality: AggregationTemporality) -> None:
         """Keep sketches for whoever calls `collect` under this name from now on."""

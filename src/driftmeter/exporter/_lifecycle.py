@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
 import weakref
 from collections.abc import Iterable
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
@@ -15,19 +15,37 @@ from opentelemetry import _logs, metrics, trace
 
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config
+from driftmeter.exporter import _sdk
 from driftmeter.exporter._host import Host
 from driftmeter.recorder import Registry, activate, guard
 
-_logger = logging.getLogger("driftmeter")
 _EXIT_SECONDS: Final = 10.0
 
-_host: Host | None = None
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What watches now, and what it was started with."""
+
+    config: Config
+    meter_provider: Any
+    registry: Registry
+    host: Host
+
+
+_running: _Running | None = None
 _hosts: Final[weakref.WeakSet[Host]] = weakref.WeakSet()
 _registries: Final[weakref.WeakSet[Registry]] = weakref.WeakSet()
 
 
+def is_off(config: Config) -> bool:
+    """Whether nothing is to be watched: so says the configuration, or ``OTEL_SDK_DISABLED``."""
+    return not config.enabled or _sdk.disabled()
+
+
 def start(config: Config, *, baselines: Iterable[Baseline] = (), meter_provider: Any = None) -> Registry:
     """Watch models from now on.
+
+    What was started before goes on if it was started with the same; else what it recorded is sent first.
 
     Args:
         config: The configuration.
@@ -35,13 +53,17 @@ def start(config: Config, *, baselines: Iterable[Baseline] = (), meter_provider:
         meter_provider: The SDK's provider whose readers carry sketches and signals; the global one by default, as soon
             as one is set.
     """
-    global _host  # noqa: PLW0603  # one process has one host
-    stop()
+    global _running  # noqa: PLW0603  # one process has one host
+    if _running is not None:
+        if _running.config == config and _running.meter_provider is meter_provider:
+            return _running.registry
+        flush()
+        stop()
     registry = Registry(config, baselines=baselines)
-    host = Host(registry)
+    host = Host(registry, meter_provider=meter_provider)
     _hosts.add(host)
     _registries.add(registry)
-    _host = host
+    _running = _Running(config, meter_provider, registry, host)
 
     def attach() -> None:
         # The provider may be set after us: asked again at every call until there is one.
@@ -57,22 +79,29 @@ def start(config: Config, *, baselines: Iterable[Baseline] = (), meter_provider:
 
 
 def stop() -> None:
-    """Watch nothing any more, and leave the readers as they were found."""
-    global _host  # noqa: PLW0603
+    """Watch nothing any more, and leave the readers and the signal handler as they were found."""
+    global _running  # noqa: PLW0603
     activate(None)
-    if _host is not None:
-        _host.detach()
-        _host = None
+    if _running is not None:
+        _running.host.detach()
+        _running = None
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is _on_sigterm:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def host() -> Host | None:
     """Return the host that runs, if any."""
-    return _host
+    return None if _running is None else _running.host
 
 
 def flush() -> None:
     """Send what was recorded, and spans and events, now."""
-    for provider in (metrics.get_meter_provider(), trace.get_tracer_provider(), _logs.get_logger_provider()):
+    meter_provider = None if _running is None else _running.meter_provider
+    for provider in (
+        meter_provider if meter_provider is not None else metrics.get_meter_provider(),
+        trace.get_tracer_provider(),
+        _logs.get_logger_provider(),
+    ):
         force_flush = getattr(provider, "force_flush", None)
         if force_flush is not None:
             with guard:

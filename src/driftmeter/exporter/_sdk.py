@@ -11,11 +11,13 @@ Source: opentelemetry-sdk 1.45, ``sdk/metrics/_internal/export/__init__.py``.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from opentelemetry import _logs, metrics
 from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
 from opentelemetry.sdk.metrics import Counter
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -35,6 +37,11 @@ _logger = logging.getLogger("driftmeter")
 SCOPE: Final = InstrumentationScope(f"{semconv.SCOPE_NAME}.sketches", schema_url=semconv.SCHEMA_URL)
 
 Produce = Callable[[], Sequence[Metric]]
+
+
+def disabled() -> bool:
+    """Whether OpenTelemetry is switched off as a whole, and so are we."""
+    return os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true"
 
 
 def readers(provider: Any) -> list[Any]:

@@ -6,7 +6,7 @@ import logging
 
 from driftmeter.config import load
 from driftmeter.exceptions import DriftmeterError
-from driftmeter.exporter._lifecycle import start
+from driftmeter.exporter._lifecycle import is_off, start, stop
 from driftmeter.recorder import guard, load_baselines
 
 _logger = logging.getLogger("driftmeter")
@@ -17,7 +17,10 @@ def start_zero_code() -> None:
     with guard:
         try:
             config = load()
-            if config.enabled:
+            if is_off(config):
+                stop()
+            else:
                 start(config, baselines=load_baselines(config))
         except DriftmeterError as error:
+            stop()
             _logger.error("driftmeter does not watch this process: %s", error)  # noqa: TRY400  # the message says it all

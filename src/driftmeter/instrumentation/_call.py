@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final, Protocol
 
 from opentelemetry import context, metrics, trace
@@ -47,6 +46,7 @@ class _Call:
     """What is known of a call while the model runs."""
 
     framework: Framework
+    instruments: Instruments
     operation: str
     features: Table | None
     source: Any
@@ -56,18 +56,20 @@ class _Call:
 
 
 @dataclass(frozen=True, slots=True)
-class _Instruments:
+class Instruments:
+    """What a framework's calls are told to."""
+
     tracer: trace.Tracer
     duration: metrics.Histogram
     rows: metrics.Counter
 
 
-@cache
-def _instruments() -> _Instruments:
-    meter = metrics.get_meter(semconv.SCOPE_NAME, schema_url=semconv.SCHEMA_URL)
+def instruments(*, tracer_provider: Any = None, meter_provider: Any = None) -> Instruments:
+    """Return the instruments of the given providers; the global ones by default, whenever they are set."""
+    meter = metrics.get_meter(semconv.SCOPE_NAME, meter_provider=meter_provider, schema_url=semconv.SCHEMA_URL)
     duration, rows = semconv.PREDICTION_DURATION, semconv.PREDICTION_ROWS
-    return _Instruments(
-        trace.get_tracer(semconv.SCOPE_NAME, schema_url=semconv.SCHEMA_URL),
+    return Instruments(
+        trace.get_tracer(semconv.SCOPE_NAME, tracer_provider=tracer_provider, schema_url=semconv.SCHEMA_URL),
         meter.create_histogram(
             duration.name,
             unit=duration.unit,
@@ -85,6 +87,7 @@ def call(
     kwargs: dict[str, Any],
     *,
     framework: Framework,
+    instruments: Instruments,
     operation: str,
 ) -> Any:
     """Call the model's own method, watched when it is the outermost; its result and its exceptions are untouched."""
@@ -95,7 +98,7 @@ def call(
     started: _Call | None = None
     with guard:
         source = framework.features(args, kwargs)
-        started = _start(registry, model, source, framework=framework, operation=operation)
+        started = _start(registry, model, source, framework=framework, instruments=instruments, operation=operation)
     attached = context.attach(trace.set_span_in_context(started.span)) if started is not None else None
     begin = time.perf_counter()
     try:
@@ -116,7 +119,9 @@ def call(
         _outermost.leave(token)
 
 
-def _start(registry: Registry, model: Any, source: Any, *, framework: Framework, operation: str) -> _Call:
+def _start(
+    registry: Registry, model: Any, source: Any, *, framework: Framework, instruments: Instruments, operation: str
+) -> _Call:
     names = framework.feature_names(model)
     features: Table | None = None
     try:
@@ -133,12 +138,12 @@ def _start(registry: Registry, model: Any, source: Any, *, framework: Framework,
     )
     identity = model_attributes(recorder.model) if recorder is not None else {}
     attributes = {**identity, semconv.ML_MODEL_FRAMEWORK: framework.name, semconv.ML_OPERATION_NAME: operation}
-    span = _instruments().tracer.start_span(
+    span = instruments.tracer.start_span(
         f"{operation} {recorder.model.name if recorder is not None else framework.model_name(model)}",
         kind=SpanKind.INTERNAL,
         attributes=attributes if features is None else {**attributes, semconv.ML_BATCH_SIZE: len(features)},
     )
-    return _Call(framework, operation, features, source, recorder, attributes, span)
+    return _Call(framework, instruments, operation, features, source, recorder, attributes, span)
 
 
 def _fail(started: _Call | None, error: BaseException, duration: float) -> None:
@@ -149,17 +154,16 @@ def _fail(started: _Call | None, error: BaseException, duration: float) -> None:
     started.span.set_attribute(semconv.ERROR_TYPE, kind)
     started.span.set_status(StatusCode.ERROR, str(error)[:200])
     started.span.end()
-    _instruments().duration.record(duration, {**started.attributes, semconv.ERROR_TYPE: kind})
+    started.instruments.duration.record(duration, {**started.attributes, semconv.ERROR_TYPE: kind})
 
 
 def _finish(started: _Call | None, model: Any, result: Any, duration: float) -> None:
     if started is None:
         return
     started.span.end()
-    instruments = _instruments()
-    instruments.duration.record(duration, started.attributes)
+    started.instruments.duration.record(duration, started.attributes)
     if started.features is not None:
-        instruments.rows.add(len(started.features), started.attributes)
+        started.instruments.rows.add(len(started.features), started.attributes)
     if started.recorder is None:
         return
     tables: list[tuple[Role, Table]] = []
@@ -169,7 +173,7 @@ def _finish(started: _Call | None, model: Any, result: Any, duration: float) -> 
     started.recorder.record(tables)
 
 
-_last_looked: Final[ContextVar[tuple[Any, int, frozenset[str]] | None]] = ContextVar(
+_last_looked: Final[ContextVar[tuple[Any, Any, frozenset[str]] | None]] = ContextVar(
     "driftmeter_last_features", default=None
 )
 
@@ -181,12 +185,12 @@ def _is_first_look(started: _Call, model: Any) -> bool:
     """
     known = _last_looked.get()
     if known is not None:
-        reference, model_id, operations = known
-        if reference() is started.source and model_id == id(model) and started.operation not in operations:
-            _last_looked.set((reference, model_id, operations | {started.operation}))
+        rows, of_model, operations = known
+        if rows() is started.source and of_model() is model and started.operation not in operations:
+            _last_looked.set((rows, of_model, operations | {started.operation}))
             return False
     try:
-        _last_looked.set((weakref.ref(started.source), id(model), frozenset({started.operation})))
+        _last_looked.set((weakref.ref(started.source), weakref.ref(model), frozenset({started.operation})))
     except TypeError:  # lists and the like cannot be told from another list in the same place
         _last_looked.set(None)
     return True

@@ -32,8 +32,7 @@ def watch_class_of(model: Any) -> None:
             "with driftmeter.record()"
         )
     try:
-        for base in cls.__mro__[:-1]:
-            _patches.patch(base)
+        _patches.patch(cls)
     except TypeError:
         raise DriftmeterError(
             f"{cls.__qualname__} is compiled, its methods cannot be watched: record its rows with driftmeter.record()"

@@ -15,6 +15,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
+from driftmeter.instrumentation._call import instruments
 from driftmeter.instrumentation._methods import Patches
 from driftmeter.recorder import guard
 from driftmeter.schema import Kind, Role
@@ -65,6 +66,9 @@ class SklearnFramework:
 
 
 def _predictions(model: Any, result: Any) -> list[tuple[Role, Table]]:
+    if isinstance(result, tuple) and result:
+        # Regressors that are asked for a standard deviation too (return_std=True) return it beside the predictions.
+        result = result[0]
     try:
         table = tabulate(result, max_columns=MAX_CLASSES)
     except UnreadableError:
@@ -82,27 +86,34 @@ class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # openteleme
         """scikit-learn is watched from the day that it is imported; without it nothing happens."""
         return ()
 
-    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002  # providers are the global ones
-        self._patches = Patches(SklearnFramework(), OPERATIONS)
+    def _instrument(self, **kwargs: Any) -> None:
+        told = instruments(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
+        self._patches = Patches(SklearnFramework(), OPERATIONS, instruments=told)
         self._base: Any = None
         self._on = True
         wrapt.register_post_import_hook(self._on_import, "sklearn.base")
 
     def _on_import(self, module: Any) -> None:
+        found: list[type] = []
         with guard:
             if not self._on or self._base is not None:
                 return
             self._base = module.BaseEstimator
             self._inherited = self._base.__dict__.get("__init_subclass__")
             self._base.__init_subclass__ = classmethod(self._watching_subclasses(self._base))
-            for cls in _subclasses(self._base):
+            found = _subclasses(self._base)
+        for cls in found:
+            with guard:
                 self._patches.patch(cls)
 
     def _watching_subclasses(self, base: Any) -> Any:
-        patches = self._patches
+        patches, inherited = self._patches, self._inherited
 
         def __init_subclass__(cls: type, **kwargs: Any) -> None:  # noqa: N807  # it takes the place of that method
-            super(base, cls).__init_subclass__(**kwargs)  # type: ignore[misc]  # cls is below base
+            if inherited is None:
+                super(base, cls).__init_subclass__(**kwargs)  # type: ignore[misc]  # cls is below base
+            else:
+                inherited.__get__(None, cls)(**kwargs)
             with guard:
                 patches.patch(cls)
 

@@ -1,8 +1,8 @@
 """From a model's calls to snapshots: identity, a bounded row buffer, and the guard around it all."""
 
-from driftmeter.recorder._active import activate, active
+from driftmeter.recorder._active import activate, active, decided
 from driftmeter.recorder._guard import guard
 from driftmeter.recorder._model import Columns, Limits, ModelRecorder
 from driftmeter.recorder._registry import Registry, load_baselines
 
-__all__ = ["Columns", "Limits", "ModelRecorder", "Registry", "activate", "active", "guard", "load_baselines"]
+__all__ = ["Columns", "Limits", "ModelRecorder", "Registry", "activate", "active", "decided", "guard", "load_baselines"]

@@ -117,6 +117,8 @@ class Registry:
 
     def recorder(self, model: Model) -> ModelRecorder | None:
         """Return the recorder of a model, or None when there are too many models."""
+        if self.before_record is not None:
+            self.before_record()
         recorder = self._recorders.get(model)
         if recorder is not None:
             return recorder
