@@ -4,6 +4,7 @@ from driftmeter.sketches._block import BlockSketcher
 from driftmeter.sketches._buckets import Buckets
 from driftmeter.sketches._categorical import MAX_OTHERS, CategoricalSketch, CategoryCounter
 from driftmeter.sketches._category_names import OTHER, category_name, is_missing
+from driftmeter.sketches._datadog import from_ddsketch, to_ddsketch
 from driftmeter.sketches._mapping import MAX_SCALE, MIN_SCALE, lower_boundary, map_to_index
 from driftmeter.sketches._numeric import (
     MAX_BUCKETS,
@@ -29,6 +30,7 @@ __all__ = [
     "Snapshot",
     "category_name",
     "coarser_keys",
+    "from_ddsketch",
     "is_missing",
     "key_edges",
     "key_values",
@@ -36,4 +38,5 @@ __all__ = [
     "map_to_index",
     "merge_sketches",
     "merge_snapshots",
+    "to_ddsketch",
 ]
