@@ -1,0 +1,138 @@
+"""Write docs/conventions.md from driftmeter/semconv.py: ``python tools/conventions.py [--check]``."""
+
+from __future__ import annotations
+
+import generated_page
+from generated_page import code, table
+
+from driftmeter import semconv
+
+_TYPES = {
+    "histogram": "Histogram",
+    "exponential_histogram": "ExponentialHistogram",
+    "counter": "Sum, monotonic",
+    "gauge": "Gauge",
+}
+_EVERYWHERE = (semconv.ML_MODEL_NAME, semconv.ML_MODEL_VERSION)
+RESERVED = {semconv.ML_MODEL_TASK, semconv.ML_PREDICTION_ID}
+"""Names that are settled, and that nothing emits so far."""
+_PAGE = """\
+# Names
+
+<!-- Written by tools/conventions.py from src/driftmeter/semconv.py; do not edit. -->
+
+Everything that driftmeter emits. Names are in the namespace `ml.*`, units are UCUM. Column names are attributes, never
+parts of metric names. All that is about a model has `ml.model.name` and, where one is known, `ml.model.version`; the
+tables leave these two out. [The glossary](glossary.md) explains the words; [architecture](architecture.md) says where
+the points are made.
+
+## Scopes
+
+| scope | carries |
+| --- | --- |
+| `{scope}` | spans, log events, and the metrics that the SDK aggregates: those of calls and of driftmeter itself |
+| `{scope}.sketches` | the sketches of columns and the signals, which driftmeter aggregates itself |
+| `{scope}` in a baseline file | the same points of columns, with the baseline's provenance as attributes of the scope |
+
+The schema URL of all of them is the address of this page.
+
+## Spans
+
+One span of kind INTERNAL for each outermost call of a model, named `{{ml.operation.name}} {{ml.model.name}}`, with
+{span_attributes}. A call that
+raises has the status ERROR, `error.type` and the exception as a span event.
+
+## Metrics of calls
+
+{calls}
+
+The bounds of `{duration}` are, in seconds:
+{bounds}.
+
+## Columns
+
+Counters and histograms follow the temporality of the reader (`OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`).
+
+{columns}
+
+`ml.column.missing` and `ml.column.invalid` also have `ml.column.kind`.
+
+A numeric column's points are OTel exponential histograms at scales from 20 down to 3. A column whose occupied buckets
+lie far apart has more than one point, told apart by `ml.column.part`, all at one scale; added up they are the column.
+Every part carries the column's `min` and `max`; the main one alone carries `sum`.
+
+## Signals
+
+Gauges, exported at each collection, that speak of the latest complete window of each model. A column with too few rows
+in the window has no comparison, so no point: absent data is absent, never 0.
+
+{signals}
+
+## Events
+
+Log records of the scope `{scope}` with the event name below. Severity is WARN when a verdict turns to 1 and INFO
+when it turns back. The body says in words what moved. The time is the end of the window.
+
+{events}
+
+## driftmeter's own health
+
+{own}
+
+## Attributes
+
+{attributes}
+"""
+
+
+def render() -> str:
+    """Return the page."""
+    own = [metric for metric in semconv.METRICS if metric.name.startswith("driftmeter.")]
+    calls = [semconv.PREDICTION_DURATION, semconv.PREDICTION_ROWS]
+    columns = [metric for metric in semconv.METRICS if metric.name.startswith("ml.column.")]
+    signals = [metric for metric in semconv.METRICS if metric not in (*own, *calls, *columns)]
+    span_attributes = (*semconv.PREDICTION_ROWS.attributes, semconv.ML_BATCH_SIZE)
+    return _PAGE.format(
+        scope=semconv.SCOPE_NAME,
+        span_attributes=_codes(span_attributes),
+        calls=_metrics(calls),
+        duration=semconv.PREDICTION_DURATION.name,
+        bounds=", ".join(f"{bound:g}" for bound in semconv.DURATION_BUCKETS),
+        columns=_metrics(columns),
+        signals=_metrics(signals),
+        own=_metrics(own),
+        events=table(
+            ("event", "says", "attributes"),
+            [(code(event.name), event.says, _codes(event.attributes)) for event in semconv.EVENTS],
+        ),
+        attributes=table(
+            ("attribute", "type", "says", "example"),
+            [(code(a.name), a.type, a.says + _reserved(a.name), code(a.example)) for a in semconv.ATTRIBUTES],
+        ),
+    )
+
+
+def _metrics(metrics: list[semconv.Metric]) -> str:
+    rows = [
+        (
+            code(metric.name),
+            _TYPES[metric.kind],
+            code(metric.unit),
+            metric.says + _reserved(metric.name),
+            _codes(metric.attributes),
+        )
+        for metric in metrics
+    ]
+    return table(("metric", "type", "unit", "says", "attributes"), rows)
+
+
+def _codes(names: tuple[str, ...]) -> str:
+    return ", ".join(code(name) for name in names if name not in _EVERYWHERE)
+
+
+def _reserved(name: str) -> str:
+    return " Reserved: not emitted yet." if name in RESERVED else ""
+
+
+if __name__ == "__main__":
+    generated_page.main(render, page="conventions.md", script="conventions.py")
