@@ -39,7 +39,9 @@ def bin_count(n_live: float, n_baseline: float, *, max_bins: int = 50) -> int:
     """
     if max_bins < 1:
         raise ValueError(f"max_bins must be 1 or more, got {max_bins}")
-    wanted = min(n_live / ROWS_PER_BIN, n_baseline / _BASELINE_ROWS_PER_BIN, float(max_bins))
+    # Of small windows four bins are worth having though they expect but 10 rows each.
+    by_live = max(n_live / ROWS_PER_BIN, min(4.0, 2.0 * n_live / ROWS_PER_BIN))
+    wanted = min(by_live, n_baseline / _BASELINE_ROWS_PER_BIN, float(max_bins))
     return _LADDER[max(bisect.bisect_right(_LADDER, wanted) - 1, 0)]
 
 

@@ -8,7 +8,8 @@ Two statistics, both of them two-sample, so that a baseline of a thousand rows i
   of the rows to see a shift, and is blind to narrow modes.
 
 On ordered bins both p-values are combined by Cauchy's method, whose level hardly depends on how the two are
-correlated. With two bins, where counts are too coarse for either, Fisher's exact test decides.
+correlated. Where two bins are left, whose counts are too coarse for either, Fisher's exact test compares the largest
+bin with the rest.
 
 Sparse bins are pooled first. With a design effect, see `_overdispersion`, the statistics (with Pearson's in the
 place of Cressie and Read's) are compared with how the baseline's own blocks varied.
@@ -92,13 +93,15 @@ def _independent_rows(a: FloatArray, b: FloatArray, ordered: BoolArray) -> Float
     """P-values where rows are independent, of columns that have rows on both sides."""
     if not a.size:
         return np.ones(a.shape[0])
-    a, b = coarsen_ordered(a, b, ordered=ordered, most=_MOST_ORDERED_BINS)
-    a, b = pool_sparse_bins(a, b, ordered=ordered, least=_LEAST_EXPECTED)
-    occupied = np.count_nonzero(a + b, axis=1)
+    pooled_a, pooled_b = coarsen_ordered(a, b, ordered=ordered, most=_MOST_ORDERED_BINS)
+    pooled_a, pooled_b = pool_sparse_bins(pooled_a, pooled_b, ordered=ordered, least=_LEAST_EXPECTED)
+    occupied = np.count_nonzero(pooled_a + pooled_b, axis=1)
     p = np.ones(a.shape[0])
-    two = occupied == 2
-    if two.any():
-        p[two] = _two_bins(a[two], b[two])
+    few = occupied <= 2
+    if few.any():
+        # The exact test needs no pooling, so a rare value of a small sample still counts.
+        p[few] = _two_bins(a[few], b[few])
+    a, b = pooled_a, pooled_b
     many = occupied > 2
     if many.any():
         p[many] = _omnibus(a[many], b[many], occupied[many])
@@ -109,10 +112,10 @@ def _independent_rows(a: FloatArray, b: FloatArray, ordered: BoolArray) -> Float
 
 
 def _two_bins(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Twice the smaller one-sided exact p-value."""
-    first = (a + b > 0).argmax(axis=1)[:, None]
-    k = np.take_along_axis(a, first, axis=1)[:, 0]
-    k0 = np.take_along_axis(b, first, axis=1)[:, 0]
+    """Twice the smaller one-sided exact p-value of the largest bin against the rest."""
+    largest = (a + b).argmax(axis=1)[:, None]
+    k = np.take_along_axis(a, largest, axis=1)[:, 0]
+    k0 = np.take_along_axis(b, largest, axis=1)[:, 0]
     n, m = a.sum(axis=1), b.sum(axis=1)
     one_sided = np.minimum(excess_p_value(k, n, k0, m), excess_p_value(n - k, n, m - k0, m))
     return np.minimum(1.0, 2.0 * one_sided)

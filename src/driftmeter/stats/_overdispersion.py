@@ -167,6 +167,8 @@ def _half_variance(mapped: FloatArray, blocks: FloatArray) -> FloatArray:
 
 def _eigenvalues(mapped: FloatArray) -> FloatArray:
     """Eigenvalues of `sum(e e')` per column, ascending, from the smaller of the two matrices that have them."""
+    if 0 in mapped.shape:
+        return np.zeros((mapped.shape[1], 1))
     by_column = np.ascontiguousarray(np.moveaxis(mapped, 1, 0))
     turned = np.swapaxes(by_column, 1, 2)
     gram = by_column @ turned if by_column.shape[1] <= by_column.shape[2] else turned @ by_column

@@ -4,8 +4,8 @@ The p-value conditions on how many events both sides had together (Fisher's exac
 sizes: no event in 20,000 baseline rows and 2 in 10,000 live rows says little, 200 in 10,000 says all.
 
 It is not summed term by term but taken from the saddlepoint approximation of the conditional (hypergeometric)
-distribution, which is one formula for any size. Measured against exact sums for 10 to a million rows and 1 to 500
-events, down to 1e-8: -0.1 % to +5 % of the p-value, -12 % where a single event is all there is.
+distribution, which is one formula for any size; only where the baseline has no event at all, the one term there is
+is computed. Measured against exact sums for 10 to a million rows and 1 to 500 events, down to 1e-10: within 6 %.
 
 Source: Skovgaard (1987), Saddlepoint expansions for conditional distributions, doi:10.2307/3214212, with the
 continuity correction that shifts the count by one half (Davison, Statistical Models, section 12.3).
@@ -48,8 +48,18 @@ def excess_p_value(k: ArrayLike, n: ArrayLike, k0: ArrayLike, n0: ArrayLike) -> 
             np.where(open_question, hits0, 1.0),
             np.where(open_question, rows0, 2.0),
         )
-    p: FloatArray = np.where(open_question, ndtr(-score), 1.0)
+        all_live = np.exp(_log_share_of_draws(hits, rows, rows0))
+    p: FloatArray = np.where(open_question, np.where(hits0 == 0, all_live, ndtr(-score)), 1.0)
     return np.where((rows > 0) & (rows0 > 0), p, np.nan)
+
+
+def _log_share_of_draws(k: FloatArray, n: FloatArray, n0: FloatArray) -> FloatArray:
+    """Logarithm of the probability that k events among n + n0 rows all fall on the n."""
+    from scipy.special import gammaln
+
+    total = n + n0
+    value: FloatArray = gammaln(n + 1.0) - gammaln(n - k + 1.0) - gammaln(total + 1.0) + gammaln(total - k + 1.0)
+    return value
 
 
 def _normal_score(k: FloatArray, n: FloatArray, k0: FloatArray, n0: FloatArray) -> FloatArray:

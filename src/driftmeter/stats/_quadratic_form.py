@@ -7,7 +7,7 @@ statistic is compared with a multiple of an independent `chi2(scale_freedom) / s
     P(lead * X1 + rest * Xf > x * Xs / s)  =  P(lead * X1 + rest * Xf - x * Xs / s > 0)
 
 and the difference has a cumulant generating function in closed form, so Lugannani and Rice's saddlepoint formula
-gives the tail: within 0 to 12 % of the exact value down to 1e-4 and on the safe side.
+gives the tail: up to 12 % above the exact value from 1 % down to 1e-4, so on the safe side, and within 4 % before.
 
 Source: Lugannani and Rice (1980), doi:10.2307/1426607; Kuonen (1999), Saddlepoint approximations for
 distributions of quadratic forms in normal variables, doi:10.1093/biomet/86.4.929.
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 _BISECTIONS = 48
+_SIX_ROOT_TWO_PI = 6.0 * np.sqrt(2.0 * np.pi)
 
 
 def upper_tail(
@@ -57,11 +58,12 @@ def upper_tail(
     curvature += np.where(known, 0.0, 2.0 * (x / (1.0 + spread)) ** 2 / f)
     w = np.copysign(np.sqrt(np.maximum(-2.0 * cumulant, 0.0)), s)
     u = s * np.sqrt(curvature)
-    # At the mean both vanish; the formula's limit there is a skewness correction, and 0.4 is near enough.
+    # At the mean both vanish, and the formula has its limit instead.
     at_mean = np.abs(w) < 1e-3
     w = np.where(at_mean, 1.0, w)
     u = np.where(at_mean, 1.0, u)
-    p: FloatArray = np.where(at_mean, 0.4, ndtr(-(w + np.log(u / w) / w)))
+    skewness = 8.0 * (lead**3 + freedom * rest**3 - np.where(known, 0.0, x**3 / f**2)) / curvature**1.5
+    p: FloatArray = np.where(at_mean, 0.5 - skewness / _SIX_ROOT_TWO_PI, ndtr(-(w + np.log(u / w) / w)))
     return p
 
 

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driftmeter.stats import bin_count, category_groups, equal_mass_groups
+
+bucket_counts = st.lists(st.integers(0, 1000), min_size=1, max_size=60).filter(lambda c: sum(c) > 0)
+
+
+@pytest.mark.parametrize(
+    ("live", "baseline", "bins"),
+    [
+        (10, 20_000, 1),
+        (40, 20_000, 4),
+        (200, 20_000, 10),
+        (1000, 20_000, 50),
+        (10**6, 10**6, 50),
+        (100_000, 1000, 12),
+        (0, 0, 1),
+    ],
+)
+def test_bins_follow_the_smaller_sample(live: int, baseline: int, bins: int) -> None:
+    assert bin_count(live, baseline) == bins
+
+
+def test_never_more_bins_than_allowed() -> None:
+    assert bin_count(10**6, 10**6, max_bins=10) == 10
+    with pytest.raises(ValueError, match="max_bins must be 1 or more, got 0"):
+        bin_count(100, 100, max_bins=0)
+
+
+@given(st.floats(0, 1e9), st.floats(0, 1e9), st.floats(1, 10))
+def test_more_rows_never_give_fewer_bins(live: float, baseline: float, more: float) -> None:
+    assert bin_count(live, baseline) <= bin_count(live * more, baseline * more)
+
+
+@given(bucket_counts, st.integers(1, 20))
+def test_groups_are_contiguous_and_none_is_empty(counts: list[int], n_bins: int) -> None:
+    groups = equal_mass_groups(counts, n_bins)
+    assert groups[0] == 0
+    assert set(np.diff(groups)) <= {0, 1}
+    occupied = [c for c in counts if c]
+    assert (np.bincount(equal_mass_groups(occupied, n_bins), occupied) > 0).all()
+
+
+@given(bucket_counts, st.integers(1, 20))
+def test_a_bucket_of_a_bins_mass_is_a_bin_of_its_own(counts: list[int], n_bins: int) -> None:
+    groups = equal_mass_groups(counts, n_bins)
+    for bucket in np.flatnonzero(np.array(counts) >= sum(counts) / n_bins):
+        assert (groups == groups[bucket]).sum() == 1
+
+
+@given(bucket_counts, st.integers(1, 20))
+def test_no_bin_of_light_buckets_holds_more_than_three_bins_mass(counts: list[int], n_bins: int) -> None:
+    groups = equal_mass_groups(counts, n_bins)
+    mass = np.bincount(groups, counts)
+    alone = np.bincount(groups) == 1
+    assert (mass[~alone] <= 3 * sum(counts) / n_bins).all()
+
+
+def test_even_buckets_give_even_bins() -> None:
+    assert equal_mass_groups(np.ones(640), 64).tolist() == np.repeat(np.arange(64), 10).tolist()
+
+
+def test_a_zero_inflated_column_keeps_bins_for_the_rest() -> None:
+    groups = equal_mass_groups(np.append([600], np.ones(400)), 20)
+    assert groups[0] == 0
+    assert np.bincount(groups)[1:].tolist() == [50] * 8
+
+
+def test_nothing_to_group_is_one_group() -> None:
+    assert equal_mass_groups([], 5).tolist() == []
+    assert equal_mass_groups([0, 0], 5).tolist() == [0, 0]
+    with pytest.raises(ValueError, match="n_bins must be 1 or more, got 0"):
+        equal_mass_groups([1], 0)
+
+
+def test_categories_too_rare_for_the_sample_share_the_last_bin() -> None:
+    counts = [500, 20, 300, 5, 175]
+    # Of 100 rows they should hold 50, 2, 30, 0.5 and 17.5.
+    assert category_groups(counts, 100).tolist() == [0, 3, 1, 3, 2]
+    assert category_groups(counts, 10_000).tolist() == [0, 1, 2, 3, 4]
+    assert category_groups([0, 0], 100).tolist() == [0, 0]

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from driftmeter.stats import estimate_design_effect, homogeneity_p_values
+
+BINS = 20
+
+
+def windows(
+    columns: int, count: int, rows: int, *, together: int, alike: float, baseline: int, seed: int, mu: float = 0.0
+) -> np.ndarray:
+    """Counts (count, columns, bins) of normal columns where `together` rows share a state; `mu` after the baseline."""
+    rng = np.random.default_rng(seed)
+    states = rng.standard_normal((columns, count, rows // together))
+    values = np.sqrt(alike) * np.repeat(states, together, axis=2)
+    values += np.sqrt(1.0 - alike) * rng.standard_normal((columns, count, rows))
+    values[:, baseline:] += mu
+    result = np.empty((count, columns, BINS))
+    for i, column in enumerate(values):
+        edges = np.quantile(column[:baseline], np.arange(1, BINS) / BINS)
+        for j, window in enumerate(column):
+            result[j, i] = np.bincount(np.searchsorted(edges, window), minlength=BINS)
+    return result
+
+
+@pytest.mark.parametrize(("blocks", "allowed"), [(40, 1.5), (10, 2.0)])
+def test_rows_that_share_a_state_do_not_raise_false_alarms(blocks: int, allowed: float) -> None:
+    counts = windows(60, blocks + 10, 2000, together=50, alike=0.5, baseline=blocks, seed=1)
+    effect = estimate_design_effect(counts[:blocks], ordered=True)
+    baseline = counts[:blocks].sum(axis=0)
+    live = counts[blocks:]
+    p = np.array([homogeneity_p_values(w, baseline, ordered=True, design_effect=effect) for w in live])
+    independent = np.array([homogeneity_p_values(w, baseline, ordered=True) for w in live])
+    assert (independent <= 0.05).mean() > 0.5
+    assert (p <= 0.05).mean() <= allowed * 0.05 + 3 * np.sqrt(0.05 / p.size)
+    assert (p <= 0.01).mean() <= allowed * 0.01 + 3 * np.sqrt(0.01 / p.size)
+
+
+def test_independent_rows_keep_their_power() -> None:
+    counts = windows(100, 44, 1000, together=1, alike=0.0, baseline=40, seed=2, mu=0.19)
+    effect = estimate_design_effect(counts[:40], ordered=True)
+    baseline = counts[:40].sum(axis=0)
+    cautious, plain = (
+        np.mean([homogeneity_p_values(w, baseline, ordered=True, design_effect=e) <= 1e-4 for w in counts[40:]])
+        for e in (effect, None)
+    )
+    assert cautious >= 0.9 * plain
+
+
+def test_a_clear_change_is_detected_among_dependent_rows() -> None:
+    counts = windows(20, 41, 2000, together=50, alike=0.5, baseline=40, seed=3, mu=1.5)
+    effect = estimate_design_effect(counts[:40], ordered=True)
+    p = homogeneity_p_values(counts[40], counts[:40].sum(axis=0), ordered=True, design_effect=effect)
+    assert effect.dependent.all()
+    assert (p < 1e-4).all()
+
+
+def test_the_factor_is_the_number_of_rows_that_count_as_one() -> None:
+    # Ten identical rows at a time: the variance of every share is ten times the multinomial one.
+    rng = np.random.default_rng(4)
+    blocks = 10 * rng.multinomial(200, np.full(10, 0.1), size=(400, 5))
+    effect = estimate_design_effect(blocks, ordered=True)
+    np.testing.assert_allclose(effect.omnibus.factor, 10.0, rtol=0.1)
+    np.testing.assert_allclose(effect.cumulative.factor, 10.0, rtol=0.15)
+    assert effect.dependent.all()
+
+
+def test_independent_blocks_have_a_factor_of_one_and_all_directions() -> None:
+    rng = np.random.default_rng(5)
+    effect = estimate_design_effect(rng.multinomial(1000, np.full(10, 0.1), size=(200, 50)), ordered=False)
+    assert effect.dependent.mean() < 0.2
+    assert effect.omnibus.factor.max() < 1.2
+    assert effect.omnibus.freedom.min() > 5.0
+
+
+def test_a_column_that_varies_less_than_chance_keeps_the_scale_of_independent_rows() -> None:
+    timetable = np.tile(np.full((1, 1, 4), 250), (20, 1, 1))
+    effect = estimate_design_effect(timetable, ordered=True)
+    assert effect.omnibus.factor == [1.0]
+    assert not effect.dependent.any()
+
+
+def test_too_few_blocks_count_as_independent() -> None:
+    rng = np.random.default_rng(6)
+    blocks = 50 * rng.multinomial(20, np.full(5, 0.2), size=(3, 2))
+    assert not estimate_design_effect(blocks, ordered=True).dependent.any()
+    assert estimate_design_effect(np.zeros((0, 2, 5)), ordered=True).blocks.tolist() == [0.0, 0.0]
+
+
+def test_a_block_set_to_zero_is_not_learned_from() -> None:
+    rng = np.random.default_rng(7)
+    blocks = 20 * rng.multinomial(50, np.full(5, 0.2), size=(12, 3)).astype(float)
+    drifted = np.zeros((1, 3, 5))
+    drifted[:, 0, 0] = 1000.0
+    blanked = drifted.copy()
+    blanked[:, 0] = 0.0
+    without = estimate_design_effect(blocks, ordered=True)
+    left_out = estimate_design_effect(np.concatenate([blocks, blanked]), ordered=True)
+    learned = estimate_design_effect(np.concatenate([blocks, drifted]), ordered=True)
+    for field in dataclasses.fields(without.omnibus):
+        np.testing.assert_allclose(getattr(left_out.omnibus, field.name), getattr(without.omnibus, field.name))
+    assert left_out.blocks.tolist() == [12.0, 12.0, 12.0]
+    assert learned.omnibus.factor[0] > 2 * without.omnibus.factor[0]
+
+
+def test_the_same_whichever_of_the_two_matrices_is_smaller() -> None:
+    rng = np.random.default_rng(8)
+    blocks = 5 * rng.multinomial(100, np.full(8, 0.125), size=(30, 2)).astype(float)
+    padded = np.pad(blocks, ((0, 0), (0, 0), (0, 40)))
+    short, wide = (estimate_design_effect(b, ordered=True) for b in (blocks, padded))
+    for field in dataclasses.fields(short.omnibus):
+        np.testing.assert_allclose(getattr(short.omnibus, field.name), getattr(wide.omnibus, field.name))
+        np.testing.assert_allclose(getattr(short.cumulative, field.name), getattr(wide.cumulative, field.name))
+
+
+def test_a_window_with_more_traffic_is_given_more_room() -> None:
+    rng = np.random.default_rng(9)
+    blocks = 20 * rng.multinomial(100, np.full(5, 0.2), size=(40, 1)).astype(float)
+    effect = estimate_design_effect(blocks, ordered=False)
+    live = np.array([[500.0, 420.0, 380.0, 350.0, 350.0]])
+    baseline = blocks.sum(axis=0)
+    as_long = homogeneity_p_values(live, baseline, ordered=False, design_effect=effect)
+    busier = homogeneity_p_values(live * 5, baseline, ordered=False, design_effect=effect)
+    # Five times the rows of as many states say the same; as independent rows they would say far more.
+    assert busier > as_long / 10
+    assert homogeneity_p_values(live * 5, baseline, ordered=False) < as_long / 1e10
+
+
+def test_blocks_of_another_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"shape \(T, d, B\), got \(4, 5\)"):
+        estimate_design_effect(np.ones((4, 5)), ordered=True)
