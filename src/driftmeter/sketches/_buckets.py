@@ -13,6 +13,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -84,19 +86,19 @@ def union(parts: Sequence[Buckets], *, down: Sequence[int] = ()) -> Buckets:
         parts: The sets.
         down: By how many scales each has to go down to reach the common one; by none if empty.
     """
-    filled = [i for i, part in enumerate(parts) if len(part.indexes)]
+    filled = [(part, by) for part, by in zip(parts, down or [0] * len(parts), strict=True) if len(part.indexes)]
     if len(filled) <= 1:
-        return parts[filled[0]].downscaled(down[filled[0]] if down else 0) if filled else _EMPTY
-    sizes = [len(parts[i].indexes) for i in filled]
+        return filled[0][0].downscaled(filled[0][1]) if filled else _EMPTY
+    filled.sort(key=itemgetter(1))
+    sizes = [len(part.indexes) for part, _ in filled]
     indexes, counts = _space.arrays(sum(sizes))
-    np.concatenate([parts[i].indexes for i in filled], out=indexes)
-    np.concatenate([parts[i].counts for i in filled], out=counts)
-    if any(down):
-        start = 0
-        for i, size in zip(filled, sizes, strict=True):
-            if down[i]:
-                indexes[start : start + size] >>= down[i]
-            start += size
+    np.concatenate([part.indexes for part, _ in filled], out=indexes)
+    np.concatenate([part.counts for part, _ in filled], out=counts)
+    start = 0
+    for by, group in groupby(zip(filled, sizes, strict=True), key=lambda item: item[0][1]):
+        end = start + sum([size for _, size in group])
+        indexes[start:end] >>= by
+        start = end
     return _collected(indexes, counts)
 
 
@@ -110,17 +112,20 @@ def _collected(indexes: Int64Array, counts: Int64Array) -> Buckets:
 
     Those around the median are added up in a dense array. The few beside it, sentinels say, are sorted.
     """
-    sample = np.sort(indexes[:: max(len(indexes) // _SAMPLE, 1)])
-    least = int(sample[len(sample) // 2]) - _DENSE // 2
+    least, greatest = int(indexes.min()), int(indexes.max())
+    width = min(greatest - least + 1, _DENSE)
+    if width == _DENSE:
+        sample = np.sort(indexes[:: max(len(indexes) // _SAMPLE, 1)])
+        least = int(sample[len(sample) // 2]) - width // 2
     indexes -= least
-    far = np.flatnonzero(indexes.view(np.uint64) >= _DENSE)  # negative ones are greater still
+    far = np.flatnonzero(indexes.view(np.uint64) >= width) if width == _DENSE else np.empty(0, dtype=np.int64)
     if len(far) > len(indexes) // 2:
         return _sorted(indexes + least, counts)
     beside = _sorted(indexes[far] + least, counts[far]) if len(far) else _EMPTY
-    dense = np.zeros(_DENSE + 1, dtype=np.int64)
-    indexes[far] = _DENSE
+    dense = np.zeros(width + 1, dtype=np.int64)
+    indexes[far] = width
     np.add.at(dense, indexes, counts)
-    occupied = np.flatnonzero(dense[:_DENSE])
+    occupied = np.flatnonzero(dense[:width])
     if not len(far):
         return Buckets(occupied + least, dense[occupied])
     at = np.searchsorted(beside.indexes, least)

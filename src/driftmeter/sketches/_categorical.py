@@ -160,6 +160,13 @@ class CategoryCounter:
 
     def _add_tally(self, tally: Mapping[object, int]) -> None:
         for value, count in tally.items():
+            # What is a name already needs none made: a block of few categories spends its time here.
+            if type(value) is str and value in self._known_counts:
+                self._known_counts[value] += count
+                continue
+            if type(value) is str and value in self._counts:
+                self._counts[value] += count
+                continue
             if is_missing(value):
                 self._missing += count
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -122,18 +123,30 @@ class ColumnGroup:
 
     def _settle(self) -> None:
         """Move everything into the settled sketches."""
+        more: list[list[NumericSketch]] = [[] for _ in range(self._width)]
         if self._first:
             first = np.concatenate(self._first)
             self._first = []
-            for i in range(self._width):
-                self._merge(i, NumericSketch.from_values(first[:, i], max_buckets=self._max_buckets))
-        self._settle_strays()
+            for i, sketches in enumerate(more):
+                sketches.append(NumericSketch.from_values(first[:, i], max_buckets=self._max_buckets))
         if self._table is not None:
-            for i in range(self._width):
+            for i, sketches in enumerate(more):
                 scale, positive, negative = self._table.take(i)
-                self._merge(i, NumericSketch(scale=scale, positive=positive, negative=negative))
+                sketches.append(NumericSketch(scale=scale, positive=positive, negative=negative))
+        self._merge(more)
 
     def _settle_strays(self) -> None:
+        self._merge([[] for _ in range(self._width)])
+
+    def _merge(self, more: list[list[NumericSketch]]) -> None:
+        for column, strays in self._take_strays():
+            more[column].append(NumericSketch.from_values(strays, max_buckets=self._max_buckets))
+        for column, sketches in enumerate(more):
+            if sketches:
+                settled = self._settled[column], *sketches
+                self._settled[column] = NumericSketch.merge_all(settled, max_buckets=self._max_buckets)
+
+    def _take_strays(self) -> Iterator[tuple[int, Float64Array]]:
         if not self._strays:
             return
         columns = np.concatenate([at for at, _ in self._strays])
@@ -141,9 +154,6 @@ class ColumnGroup:
         self._strays, self._strays_waiting = [], 0
         order = np.argsort(columns, kind="stable")
         ends = np.cumsum(np.bincount(columns, minlength=self._width))
-        for i, strays in enumerate(np.split(values[order], ends[:-1])):
+        for column, strays in enumerate(np.split(values[order], ends[:-1])):
             if len(strays):
-                self._merge(i, NumericSketch.from_values(strays, max_buckets=self._max_buckets))
-
-    def _merge(self, column: int, sketch: NumericSketch) -> None:
-        self._settled[column] = self._settled[column].merge(sketch, max_buckets=self._max_buckets)
+                yield column, strays
