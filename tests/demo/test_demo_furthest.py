@@ -27,7 +27,7 @@ def test_the_window_is_told_from_its_own_flights_and_no_others(window):
         training, model="flight-delay", predictions={"prediction": _Model().predict(training)}
     )
     tell = Retelling(baseline=baseline, model=_Model(), weeks=weeks)
-    assert "to 100 % of rows" in tell("temp", summer)
+    assert "to 100 %" in tell("temp", summer)
     assert "700 rows" in tell("temp", summer)
     assert "on time from 100 % to 0 %" in tell("prediction", summer)
     assert tell("temp", spring) != tell("temp", summer)

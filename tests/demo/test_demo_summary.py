@@ -16,14 +16,14 @@ def test_it_says_which_column_moved_when_how_often_and_from_where_to_where(windo
         windows,
         [_event("ml.skew.detected", "temp", WARMER)],
         shuffled=False,
-        tell=lambda column, of: f"{column} in {of.label}",
+        tell=lambda column, of: f"{column}: 80-100 from 0 % to 60 %; PSI {of.stretch.rows}, p < 1e-12",
     )
     text = "\n".join(lines)
     assert "19,500 flights in 3 windows, 2013-03-01 to 2013-03-21." in text
     assert (
         "  temp: moved in 2 of 3 windows\n"
         "    first 2013-03-08/2013-03-14: 71-103 went from 2 % to 38 % of rows, 12-33 from 44 % to 0 %; PSI 4.1\n"
-        "    furthest 2013-03-15/2013-03-21: temp in 2013-03-15/2013-03-21\n"
+        "    furthest 2013-03-15/2013-03-21: 80-100 from 0 % to 60 %; PSI 6500\n"
     ) in text
     assert "As in training throughout: hour." in text
 

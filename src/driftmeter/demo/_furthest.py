@@ -8,18 +8,23 @@ compared once more here: the same flights, the same comparison.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from driftmeter import semconv
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config
-from driftmeter.processor import Rules, compare, describe
+from driftmeter.processor import Processor
 
 from ._windows import Window
 
 if TYPE_CHECKING:
     from ._flights import Flights
+
+
+_SECOND: Final = 1_000_000_000
 
 
 class Retelling:
@@ -32,7 +37,7 @@ class Retelling:
         self._told: dict[str, dict[str, str]] = {}
 
     def __call__(self, column: str, window: Window) -> str:
-        """Return what moved in a column, or an empty string when the window's flights say nothing of it."""
+        """Return what moved in a column, with its name before it; or an empty string, if nothing did."""
         if window.label not in self._told:
             self._told[window.label] = self._tell(window)
         return self._told[window.label].get(column, "")
@@ -46,11 +51,13 @@ class Retelling:
             model=self._baseline.model.name,
             predictions={"prediction": self._model.predict(features)},
         ).snapshot
-        # No floor: the column is asked about because its verdict was 1.
-        rules = Rules(method=Config().distance, alpha=Config().alpha, min_rows=1, effect_floor=lambda _: 0.0)
+        # A processor that has seen nothing else: each column that moved turns, and the event says how.
+        processor = Processor(Config(window=1.0, step=1.0), baselines=lambda _: (self._baseline,))
+        processor.add([replace(live, start=0, end=_SECOND)])
         return {
-            verdict.column.name: describe(verdict).removeprefix(f"{verdict.column.name}: ")
-            for verdict in compare(live, self._baseline, rules)
+            str(event.attributes[semconv.ML_COLUMN_NAME]): event.body
+            for event in processor.advance(_SECOND)
+            if event.name == semconv.SKEW_TURNED[0].name
         }
 
 

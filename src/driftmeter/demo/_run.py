@@ -43,6 +43,9 @@ POLL_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 10.0
 """How long after its end a window's signals are waited for."""
 
+GIVE_UP_AFTER: Final = 3
+"""Windows without signals, from the first one on, after which no more are waited for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -249,11 +252,11 @@ class _Demo:
                 server.check()
                 reason = str(traffic.error).split("\n", 1)[0]
                 raise DemoError(f"a request to the server failed: {reason}{server.last_words()}")
+            if not self._windows and (self._lost >= GIVE_UP_AFTER or (self._lost and not sending)):
+                raise DemoError(f"the server answered, but no signals came from it{server.last_words()}")
             if not sending and seen == len(stretches):
                 break
             time.sleep(POLL_SECONDS)
-        if self._lost and not self._windows:
-            raise DemoError(f"the server answered, but no signals came from it{server.last_words()}")
 
     def _show(self, stretches: Sequence[Stretch], *, total: int) -> int:
         """Show the windows that are complete, in order, and return how many are done with."""

@@ -106,8 +106,8 @@ def _one_column(
 ) -> Iterator[str]:
     first, (furthest, signal) = moved[0][0], _furthest(moved)
     event = next((event for event in events if event.name == _DETECTED and event.column == name), None)
-    at_first = _brief(shift(event)) if event else ""
-    at_furthest = at_first if furthest is first else (_brief(tell(name, furthest)) if tell else "")
+    at_first = _brief(name, event.body) if event else ""
+    at_furthest = at_first if furthest is first else (_brief(name, tell(name, furthest)) if tell else "")
     yield f"  {name}: moved in {len(moved)} of {of} {_plural('window', of)}"
     if furthest is not first:
         yield f"    first {first.label}{_after_colon(at_first)}"
@@ -115,9 +115,9 @@ def _one_column(
     yield f"    {both}furthest {furthest.label}{_after_colon(at_furthest or f'{signal.method} {signal.distance:.2g}')}"
 
 
-def _brief(text: str) -> str:
-    """Leave out the p-value and the rows, which stand behind the distance."""
-    what, _, figures = text.rpartition("; ")
+def _brief(column: str, text: str) -> str:
+    """Leave out the column's name, and the p-value and the rows, which stand behind the distance."""
+    what, _, figures = text.removeprefix(f"{column}: ").rpartition("; ")
     return f"{what}; {figures.split(', ')[0]}" if what else text
 
 

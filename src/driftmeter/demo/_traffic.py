@@ -11,20 +11,19 @@ from dataclasses import dataclass
 from datetime import date
 from statistics import median
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import httpx
+import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from ._flights import Flights
 from ._windows import Stretch
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 BATCH_ROWS: Final = 200
 """Flights in one request."""
 
-MAX_WINDOW_SECONDS: Final = 30
+MAX_WINDOW_SECONDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +78,14 @@ def window_seconds(model: Any, weeks: Sequence[Flights]) -> int:
     factor. A week that takes longer all the same is sent in several windows (see `Traffic`), so that a wrong guess
     costs time and never mixes two weeks.
     """
-    import pandas as pd
-
     sample = weeks[0].features.iloc[:BATCH_ROWS]
     body = encode(sample)
     seconds = []
-    for _ in range(6):
-        started = time.perf_counter()
-        model.predict(pd.DataFrame(json.loads(body), columns=list(sample.columns)))
-        seconds.append(time.perf_counter() - started)
+    with threadpool_limits(1):  # as in the server
+        for _ in range(6):
+            started = time.perf_counter()
+            model.predict(pd.DataFrame(json.loads(body), columns=list(sample.columns)))
+            seconds.append(time.perf_counter() - started)
     requests = math.ceil(max(len(week) for week in weeks) / BATCH_ROWS)
     return min(MAX_WINDOW_SECONDS, max(1, math.ceil(requests * sorted(seconds)[len(seconds) // 2] * _OVERHEAD)))
 
