@@ -1,7 +1,7 @@
 """From OTLP protobuf back to snapshots; the exact inverse of `sketch_metrics`.
 
-Metrics that are not column sketches are passed over. Delta points of one column add up. Of a cumulative stream
-only its last point counts, since it holds all the earlier ones.
+Metrics that are not column sketches are passed over. Delta points of one column add up. Of a column's cumulative
+points only those of the last collection count, since they hold all the earlier ones.
 """
 
 from __future__ import annotations
@@ -22,15 +22,19 @@ from driftmeter.otlp._bucket_counts import bucket_counts
 from driftmeter.schema import KINDS, ROLES, Column, Kind, Model
 from driftmeter.sketches import (
     MAX_SCALE,
+    MIN_SCALE,
     OTHER,
     Buckets,
     CategoricalSketch,
     NumericSketch,
     Sketch,
     Snapshot,
+    key_edges,
 )
 
 MAX_BUCKETS_A_POINT: Final = 1 << 16
+_MIN_EXPONENT: Final = -1075
+_MAX_EXPONENT: Final = 1024
 
 
 @dataclass(slots=True)
@@ -65,6 +69,34 @@ class _ModelInParts:
         return Snapshot(model, self.start, self.end, columns)
 
 
+_NAMES_OF_A_COLUMN: Final = (
+    semconv.ML_MODEL_NAME,
+    semconv.ML_MODEL_VERSION,
+    semconv.ML_COLUMN_NAME,
+    semconv.ML_COLUMN_ROLE,
+)
+
+
+@dataclass(slots=True)
+class _Collected:
+    """A column's points of the last collection of a cumulative metric, by all their attributes.
+
+    Earlier points go even where the last collection has none of their attributes: parts of a sketch join, and
+    categories go over into the others.
+    """
+
+    metric: str
+    time: int = -1
+    points: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, point: Any, attributes: dict[str, Any]) -> None:
+        if point.time_unix_nano > self.time:
+            self.time = point.time_unix_nano
+            self.points.clear()
+        if point.time_unix_nano == self.time:
+            self.points[str(sorted(attributes.items(), key=str))] = point
+
+
 def snapshots(requests: Iterable[ExportMetricsServiceRequest]) -> list[Snapshot]:
     """Return the snapshots in the requests, one a model, all replicas and intervals merged.
 
@@ -72,20 +104,20 @@ def snapshots(requests: Iterable[ExportMetricsServiceRequest]) -> list[Snapshot]
         DecodeError: A point of ours breaks a rule, and which.
     """
     models: dict[Model, _ModelInParts] = {}
-    cumulative: dict[tuple[Any, ...], tuple[str, Any]] = {}
+    cumulative: dict[tuple[Any, ...], _Collected] = {}
     for resource, metric in _metrics(requests):
         data = metric.exponential_histogram if metric.WhichOneof("data") == "exponential_histogram" else metric.sum
         for point in data.data_points:
             if data.aggregation_temporality == pb.AGGREGATION_TEMPORALITY_CUMULATIVE:
-                labels = tuple(sorted(_attributes(point).items(), key=str))
-                stream = (resource, metric.name, labels, point.start_time_unix_nano)
-                known = cumulative.get(stream)
-                if known is None or known[1].time_unix_nano <= point.time_unix_nano:
-                    cumulative[stream] = (metric.name, point)
+                attributes = _attributes(point)
+                names = tuple(attributes.get(name) for name in _NAMES_OF_A_COLUMN)
+                stream = (resource, metric.name, *names, point.start_time_unix_nano)
+                cumulative.setdefault(stream, _Collected(metric.name)).add(point, attributes)
             else:
                 _add_point(models, metric.name, point)
-    for name, point in cumulative.values():
-        _add_point(models, name, point)
+    for collected in cumulative.values():
+        for point in collected.points.values():
+            _add_point(models, collected.metric, point)
     return [parts.snapshot(model) for model, parts in models.items()]
 
 
@@ -175,28 +207,47 @@ def _count(point: Any, name: str) -> int:
 
 
 def _numeric(point: pb.ExponentialHistogramDataPoint) -> NumericSketch:
-    if point.scale > MAX_SCALE:
-        raise DecodeError(f"scale must be at most {MAX_SCALE}; got {point.scale}")
+    if not MIN_SCALE <= point.scale <= MAX_SCALE:
+        raise DecodeError(f"scale must be from {MIN_SCALE} to {MAX_SCALE}; got {point.scale}")
     sketch = NumericSketch(
         scale=point.scale,
-        positive=_buckets(point.positive),
-        negative=_buckets(point.negative),
+        positive=_buckets(point.positive, point.scale),
+        negative=_buckets(point.negative, point.scale),
         zero_count=point.zero_count,
         sum=point.sum,
-        min=point.min if point.HasField("min") else math.nan,
-        max=point.max if point.HasField("max") else math.nan,
     )
     if sketch.count != point.count:
         raise DecodeError(f"count must be the sum of the bucket counts, {sketch.count}; got {point.count}")
-    return sketch
+    least, most = _extremes(sketch, point)
+    return replace(sketch, min=least, max=most)
 
 
-def _buckets(buckets: pb.ExponentialHistogramDataPoint.Buckets) -> Buckets:
+def _extremes(sketch: NumericSketch, point: pb.ExponentialHistogramDataPoint) -> tuple[float, float]:
+    """Return min and max; where a point does not tell them, the outer edges of its outer buckets."""
+    if not sketch.count:
+        return math.nan, math.nan
+    keys, _ = sketch.keys()
+    lower, upper = key_edges(keys[[0, -1]], sketch.scale)
+    return (
+        point.min if point.HasField("min") else float(lower[0]),
+        point.max if point.HasField("max") else float(upper[1]),
+    )
+
+
+def _buckets(buckets: pb.ExponentialHistogramDataPoint.Buckets, scale: int) -> Buckets:
     if len(buckets.bucket_counts) > MAX_BUCKETS_A_POINT:
         raise DecodeError(f"a point must have at most {MAX_BUCKETS_A_POINT} buckets; got {len(buckets.bucket_counts)}")
-    counts = bucket_counts(buckets)
+    try:
+        counts = bucket_counts(buckets)
+    except OverflowError:
+        counts = np.array([-1])
+    if (counts < 0).any():
+        raise DecodeError("bucket counts must be below 2**63")
     occupied = np.flatnonzero(counts)
-    return Buckets(occupied + buckets.offset, counts[occupied])
+    indexes = occupied + buckets.offset
+    if len(indexes) and not (_MIN_EXPONENT << scale <= indexes[0] and indexes[-1] < _MAX_EXPONENT << scale):
+        raise DecodeError(f"an offset must not lie beyond float64's range; got {buckets.offset} at scale {scale}")
+    return Buckets(indexes, counts[occupied])
 
 
 def split_scopes(
