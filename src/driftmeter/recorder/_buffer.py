@@ -59,11 +59,11 @@ class RowBuffer:
         end = self.rows + stop - start
         if end > len(self._matrix):
             self._grow(end)
-        target = self._matrix[self.rows : end]
-        if not self._categorical and table.matrix is not None and table.matrix.dtype.kind in _NUMERIC_DTYPES:
-            target[:] = table.matrix[start:stop]
+        matrix = table.matrix
+        if matrix is not None and not self._categorical and matrix.dtype.kind in _NUMERIC_DTYPES:
+            self._matrix[self.rows : end] = matrix if stop - start == len(matrix) else matrix[start:stop]
         else:
-            self._append_columns(table, start, stop, target)
+            self._append_columns(table, start, stop, self._matrix[self.rows : end])
         self.rows = end
 
     def _append_columns(self, table: Table, start: int, stop: int, target: Float64Array) -> None:

@@ -77,7 +77,7 @@ class ModelRecorder:
             if now >= self._step_end:
                 self._close_step(now)
             for role, table in tables:
-                if not len(table) or not table.names:
+                if not table.rows or not table.names:
                     continue
                 shape = self._shape(role, table)
                 if self._limits.overflow == "drop":

@@ -41,10 +41,13 @@ class Shape:
 
     def fill(self, table: Table) -> list[Batch]:
         """Copy all of a table's rows into the buffer; return the batches that filled up on the way."""
+        if table.rows < self.buffer.free:
+            self.buffer.append(table, 0, table.rows)
+            return []
         full: list[Batch] = []
         start = 0
-        while start < len(table):
-            stop = min(len(table), start + self.buffer.free)
+        while start < table.rows:
+            stop = min(table.rows, start + self.buffer.free)
             self.buffer.append(table, start, stop)
             start = stop
             if not self.buffer.free:

@@ -14,6 +14,7 @@ from driftmeter.sketches import is_missing
 from driftmeter.typing import Float64Array
 
 _NUMERIC = "biuf"
+_PYTHON_NUMBERS = frozenset({float, int, bool})
 
 
 def kind_of(values: Any) -> Kind | None:
@@ -86,9 +87,11 @@ def _from_objects(values: list[Any]) -> tuple[Float64Array, int]:
     out = np.full(len(values), np.nan)
     mismatched = 0
     for i, value in enumerate(values):
-        if is_missing(value):
+        if type(value) in _PYTHON_NUMBERS:  # nearly all; NaN stays NaN
+            out[i] = value
+        elif is_missing(value):
             continue
-        if _is_number(value):
+        elif _is_number(value):
             out[i] = _number(value)
         else:
             mismatched += 1

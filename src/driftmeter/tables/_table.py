@@ -8,12 +8,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 import numpy as np
 
 from driftmeter.schema import Kind
 from driftmeter.typing import AnyArray
+
+SMALL: Final = 64
+"""Rows up to which a frame of mixed types is read as one array of objects."""
+_PLAIN: Final = "biufmM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ def tabulate(data: Any, *, names: Sequence[str] = (), max_columns: int = 500) ->
     Raises:
         UnreadableError: The data is none of these.
     """
+    if type(data) is np.ndarray:
+        return _named(_array(data, max_columns), names)
     for module, read in (("pandas", _pandas), ("polars", _polars), ("pyarrow", _pyarrow), ("scipy.sparse", _sparse)):
         if module in sys.modules:
             table = read(sys.modules[module], data, max_columns)
@@ -64,7 +71,7 @@ def tabulate(data: Any, *, names: Sequence[str] = (), max_columns: int = 500) ->
         return _mapping(data, max_columns)
     if isinstance(data, list | tuple):
         return _sequence(data, names, max_columns)
-    if isinstance(data, np.ndarray) or hasattr(data, "__array__"):
+    if hasattr(data, "__array__"):
         return _named(_array(np.asarray(data), max_columns), names)
     raise UnreadableError(f"rows must come as a table, an array or a list; got {type(data).__name__}")
 
@@ -72,8 +79,14 @@ def tabulate(data: Any, *, names: Sequence[str] = (), max_columns: int = 500) ->
 def _named(table: Table, names: Sequence[str]) -> Table:
     width = len(table.columns) if table.matrix is None else table.matrix.shape[1]
     named = len(names) >= width
-    found = tuple(map(str, names[:width])) if named else tuple(f"f{i}" for i in range(width))
+    found = _texts(names[:width]) if named else tuple(f"f{i}" for i in range(width))
     return Table(found, table.rows, table.matrix, table.columns, named=named)
+
+
+def _texts(names: Sequence[Any]) -> tuple[str, ...]:
+    """Return column names as texts; names that are texts already, nearly all, cost next to nothing."""
+    found = tuple(names)
+    return found if set(map(type, found)) <= {str} else tuple(map(str, found))
 
 
 def _array(array: AnyArray, max_columns: int) -> Table:
@@ -93,11 +106,13 @@ def _pandas(pandas: Any, data: Any, max_columns: int) -> Table | None:
         return Table((str(data.name),) if data.name is not None else (), len(data), columns=(data,))
     if not _is(pandas, data, "DataFrame"):
         return None
-    names = tuple(map(str, data.columns[:max_columns]))
-    dtypes = set(data.dtypes[:max_columns])
-    if len(dtypes) == 1 and isinstance(next(iter(dtypes)), np.dtype):
-        return Table(names, len(data), matrix=data.to_numpy()[:, :max_columns])
-    return Table(names, len(data), columns=tuple(data.iloc[:, i] for i in range(len(names))))
+    names = _texts(data.columns.tolist()[:max_columns])
+    if len(data) <= SMALL or len(set(data.dtypes)) == 1:
+        # One array of all columns: for a few rows much cheaper than a Series of each, even where it holds objects.
+        matrix = data.to_numpy()[:, :max_columns]
+        if matrix.dtype.kind in _PLAIN or len(data) <= SMALL:
+            return Table(names, len(data), matrix=matrix)
+    return Table(names, len(data), columns=tuple(column for _, column in islice(data.items(), max_columns)))
 
 
 def _polars(polars: Any, data: Any, max_columns: int) -> Table | None:
