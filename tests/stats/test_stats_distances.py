@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.spatial.distance import jensenshannon
@@ -84,6 +84,7 @@ def test_no_bins_no_distance(name: str) -> None:
     assert np.isnan(DISTANCES[name](np.zeros((2, 0)), np.zeros((2, 0)))).all()
 
 
+@settings(max_examples=40)
 @given(counts)
 @pytest.mark.parametrize("name", DISTANCES)
 def test_identical_shares_are_at_distance_zero_exactly(name: str, c: np.ndarray) -> None:
@@ -92,12 +93,14 @@ def test_identical_shares_are_at_distance_zero_exactly(name: str, c: np.ndarray)
     assert DISTANCES[name](c[0] * 3, c[0]) == pytest.approx(0.0, abs=1e-7)
 
 
+@settings(max_examples=40)
 @given(counts)
 @pytest.mark.parametrize("name", SYMMETRIC)
 def test_live_and_baseline_may_change_places(name: str, c: np.ndarray) -> None:
     assert DISTANCES[name](c[0], c[1]) == pytest.approx(DISTANCES[name](c[1], c[0]), rel=1e-9, abs=1e-9)
 
 
+@settings(max_examples=40)
 @given(counts)
 @pytest.mark.parametrize("name", BOUNDED)
 def test_bounded_distances_stay_between_zero_and_one(name: str, c: np.ndarray) -> None:
@@ -109,6 +112,7 @@ def test_disjoint_columns_are_at_distance_one(name: str) -> None:
     assert DISTANCES[name]([4, 0], [0, 7]) == pytest.approx(1.0)
 
 
+@settings(max_examples=40)
 @given(counts)
 @pytest.mark.parametrize("name", DISTANCES)
 def test_padding_changes_nothing(name: str, c: np.ndarray) -> None:
@@ -129,6 +133,7 @@ def test_wasserstein_of_a_constant_baseline_is_zero_or_infinite() -> None:
     assert (still, moved) == (0.0, np.inf)
 
 
+@settings(max_examples=40)
 @given(counts)
 def test_together_they_are_what_they_are_alone(c: np.ndarray) -> None:
     live, baseline = np.tile(c[0], (3, 1)), np.tile(c[1], (3, 1))

@@ -29,7 +29,7 @@ from driftmeter.stats._column_groups import column_groups
 from driftmeter.stats._cumulative import LEAD, cumulative_map, cumulative_moments
 from driftmeter.stats._distances import chi_square
 from driftmeter.stats._overdispersion import DesignEffect, ScaleEstimate
-from driftmeter.stats._pooling import coarsen_ordered, pool_sparse_bins
+from driftmeter.stats._pooling import coarsen, pool_sparse_bins
 from driftmeter.stats._proportions import excess_p_value
 from driftmeter.stats._quadratic_form import upper_tail
 
@@ -72,42 +72,39 @@ def homogeneity_p_values(
     p = np.full(a.shape[0], np.nan)
     seen = (a.sum(axis=1) > 0) & (b.sum(axis=1) > 0)
     dependent = np.zeros_like(seen) if design_effect is None else design_effect.dependent & seen
-    independent = seen & ~dependent
-    for group in column_groups(*a.shape):
-        # A slice copies nothing, so it is kept where no column drops out.
-        part = group if independent[group].all() else _columns(independent, group)
-        p[part] = _independent_rows(a[part], b[part], is_ordered[part])
+    for kind in (True, False):
+        part = np.flatnonzero(seen & ~dependent & (is_ordered == kind))
+        if part.size:
+            p[part] = _independent_rows(a, b, part, ordered=kind)
     if design_effect is not None and dependent.any():
         part = np.flatnonzero(dependent)
         p[part] = _dependent_rows(a[part], b[part], is_ordered[part], _take(design_effect, part))
     return p
 
 
-def _columns(wanted: BoolArray, group: slice) -> NDArray[np.intp]:
-    """The wanted columns of a group."""
-    columns: NDArray[np.intp] = np.flatnonzero(wanted[group]) + group.start
-    return columns
+def _independent_rows(a: FloatArray, b: FloatArray, part: NDArray[np.intp], *, ordered: bool) -> FloatArray:
+    """P-values of some columns, all of them with rows on both sides, all ordered or none."""
+    fine = [(a[part[group]], b[part[group]]) for group in column_groups(part.size, a.shape[1])]
+    if ordered and a.shape[1] > _MOST_ORDERED_BINS:
+        # Few bins are left, so what follows is done for all columns at once.
+        coarse = [coarsen(*pair, most=_MOST_ORDERED_BINS) for pair in fine]
+        fine = [(np.concatenate([x for x, _ in coarse]), np.concatenate([y for _, y in coarse]))]
+    return np.concatenate([_pooled_p_values(*pair, ordered=ordered) for pair in fine])
 
 
-def _independent_rows(a: FloatArray, b: FloatArray, ordered: BoolArray) -> FloatArray:
-    """P-values where rows are independent, of columns that have rows on both sides."""
-    if not a.size:
-        return np.ones(a.shape[0])
-    pooled_a, pooled_b = coarsen_ordered(a, b, ordered=ordered, most=_MOST_ORDERED_BINS)
-    pooled_a, pooled_b = pool_sparse_bins(pooled_a, pooled_b, ordered=ordered, least=_LEAST_EXPECTED)
+def _pooled_p_values(a: FloatArray, b: FloatArray, *, ordered: bool) -> FloatArray:
+    pooled_a, pooled_b = pool_sparse_bins(a, b, ordered=ordered, least=_LEAST_EXPECTED)
     occupied = np.count_nonzero(pooled_a + pooled_b, axis=1)
-    p = np.ones(a.shape[0])
+    p = np.empty(a.shape[0])
     few = occupied <= 2
     if few.any():
         # The exact test needs no pooling, so a rare value of a small sample still counts.
         p[few] = _two_bins(a[few], b[few])
-    a, b = pooled_a, pooled_b
-    many = occupied > 2
+    many = ~few
     if many.any():
-        p[many] = _omnibus(a[many], b[many], occupied[many])
-    both = many & ordered
-    if both.any():
-        p[both] = _cauchy(p[both], _cumulative(a[both], b[both]))
+        a, b = pooled_a[many], pooled_b[many]
+        omnibus = _omnibus(a, b, occupied[many])
+        p[many] = _cauchy(omnibus, _cumulative(a, b)) if ordered else omnibus
     return p
 
 

@@ -10,29 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
 
 
-def coarsen_ordered(
-    live: FloatArray, baseline: FloatArray, *, ordered: BoolArray, most: int
-) -> tuple[FloatArray, FloatArray]:
-    """Join neighbours on ordered columns until at most `most` bins are left, about equally full."""
-    if live.shape[1] <= most or not ordered.any():
-        return live, baseline
+def coarsen(live: FloatArray, baseline: FloatArray, *, most: int) -> tuple[FloatArray, FloatArray]:
+    """Join neighbouring bins to `most` about equally full ones, fewer where heavy bins leave some empty."""
     pooled = live + baseline
     middle = np.cumsum(pooled, axis=1)
     total = middle[:, -1:].copy()
     middle -= 0.5 * pooled
     middle *= most / np.maximum(total, 1.0)
-    group = np.minimum(middle, most - 1).astype(np.intp)
-    if not ordered.all():
-        group[~ordered] = np.arange(live.shape[1])
-    return _sum_groups(group, live, baseline)
+    return _sum_groups(np.minimum(middle, most - 1).astype(np.intp), live, baseline, width=most)
 
 
 def pool_sparse_bins(
-    live: FloatArray, baseline: FloatArray, *, ordered: BoolArray, least: float
+    live: FloatArray, baseline: FloatArray, *, ordered: bool, least: float
 ) -> tuple[FloatArray, FloatArray]:
     """The counts on fewer bins, each of which expects at least `least` rows of the smaller side.
 
@@ -42,7 +34,7 @@ def pool_sparse_bins(
     Args:
         live: Counts, shape (d, B).
         baseline: Counts, shape (d, B).
-        ordered: Whether the order of the bins means something, shape (d,).
+        ordered: Whether the order of the bins means something.
         least: Rows that a bin has to expect.
 
     Returns:
@@ -65,27 +57,27 @@ def _pool_columns(
     expected: FloatArray,
     *,
     todo: IntArray,
-    ordered: BoolArray,
+    ordered: bool,
     least: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Pool the columns `todo`, leave the others."""
     width = live.shape[1]
     group = np.tile(np.arange(width), (live.shape[0], 1))
     place = group[todo]
-    loose = ~ordered[todo]
-    if loose.any():
-        place[loose] = np.argsort(-expected[todo[loose]], axis=1, kind="stable")
+    if not ordered:
+        place = np.argsort(-expected[todo], axis=1, kind="stable")
     greedy = greedy_groups(np.take_along_axis(expected[todo], place, axis=1), least)
     moved = np.empty_like(greedy)
     np.put_along_axis(moved, place, greedy, axis=1)
     group[todo] = moved
-    return _sum_groups(group, live, baseline)
+    return _sum_groups(group, live, baseline, width=int(group.max()) + 1)
 
 
-def _sum_groups(group: IntArray, live: FloatArray, baseline: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _sum_groups(
+    group: IntArray, live: FloatArray, baseline: FloatArray, *, width: int
+) -> tuple[FloatArray, FloatArray]:
     """Sum the counts of each column's groups; `group` has shape (d, B)."""
     columns = group.shape[0]
-    width = int(group.max(initial=0)) + 1
     slot = (group + (np.arange(columns) * width)[:, None]).ravel()
 
     def summed(counts: FloatArray) -> FloatArray:

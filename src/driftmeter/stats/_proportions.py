@@ -5,7 +5,8 @@ sizes: no event in 20,000 baseline rows and 2 in 10,000 live rows says little, 2
 
 It is not summed term by term but taken from the saddlepoint approximation of the conditional (hypergeometric)
 distribution, which is one formula for any size; only where the baseline has no event at all, the one term there is
-is computed. Measured against exact sums for 10 to a million rows and 1 to 500 events, down to 1e-10: within 6 %.
+is computed. Measured against exact sums for 10 to a million rows and 1 to 500 events, down to 1e-10: within 6 %,
+or 8 % where there are but two events.
 
 Source: Skovgaard (1987), Saddlepoint expansions for conditional distributions, doi:10.2307/3214212, with the
 continuity correction that shifts the count by one half (Davison, Statistical Models, section 12.3).
@@ -75,15 +76,17 @@ def _normal_score(k: FloatArray, n: FloatArray, k0: FloatArray, n0: FloatArray) 
     information = (yes * no / n) * (yes0 * no0 / n0) / (total * rate * (1.0 - rate))
     wald = 2.0 * np.sinh(log_odds / 2.0) * np.sqrt(information)
     # Both vanish at the mean and so does the correction, up to a skewness that no verdict depends on.
-    at_mean = np.abs(root) < 1e-4
+    at_mean = np.abs(root) < 1e-3
     safe = np.where(at_mean, 1.0, root)
     score: FloatArray = np.where(at_mean, root, root + np.log(np.where(at_mean, 1.0, wald) / safe) / safe)
     return score
 
 
 def _deviance(observed: FloatArray, expected: FloatArray) -> FloatArray:
-    """Twice the Poisson log-likelihood ratio of a cell, without cancellation near its expectation."""
+    """Twice the Poisson log-likelihood ratio of a cell, by its series where the difference would cancel."""
     from scipy.special import rel_entr
 
+    off = (observed - expected) / expected
+    near = expected * off**2 * (1.0 - off / 3.0 + off**2 / 6.0)
     cell: FloatArray = 2.0 * (rel_entr(observed, expected) - observed + expected)
-    return cell
+    return np.where(np.abs(off) < 1e-3, near, cell)
