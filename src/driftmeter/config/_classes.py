@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from functools import partial
 from typing import Any, Final
 
@@ -105,22 +105,37 @@ class Config:
         _check_bounds(self)
         if self.step > self.window:
             raise ConfigError(f"step must be at most window, {self.window:g} s; got {self.step:g} s")
-        if abs(self.window / self.step - round(self.window / self.step)) > 1e-9:
+        if round(self.window * 1e9) % round(self.step * 1e9):
             raise ConfigError(f"window must be a multiple of step, {self.step:g} s; got {self.window:g} s")
 
 
 def _check_bounds(config: Any) -> None:
     for key in fields(config):
-        value = getattr(config, key.name)
-        if value is None:
-            continue
-        for rule, bound, holds in (
-            ("above", key.metadata.get("above"), operator.gt),
-            ("at least", key.metadata.get("least"), operator.ge),
-            ("at most", key.metadata.get("most"), operator.le),
-        ):
-            if bound is not None and not holds(value, bound):
-                raise ConfigError(f"{key.name} must be {rule} {bound:g}; got {value!r}")
+        _check_bound(key, getattr(config, key.name))
+
+
+def _check_bound(key: Field[Any], value: Any) -> None:
+    if value is None:
+        return
+    for rule, bound, holds in (
+        ("above", key.metadata.get("above"), operator.gt),
+        ("at least", key.metadata.get("least"), operator.ge),
+        ("at most", key.metadata.get("most"), operator.le),
+    ):
+        if bound is not None and not holds(value, bound):
+            raise ConfigError(f"{key.name} must be {rule} {bound:g}; got {value!r}")
+
+
+def parse_key(cls: Any, name: str, value: Any) -> Any:
+    """Return one key's value, checked against the key's own rule.
+
+    Raises:
+        ConfigError: The value breaks the rule.
+    """
+    key = next(key for key in fields(cls) if key.name == name)
+    parsed = _parse(key.metadata, value, name)
+    _check_bound(key, parsed)
+    return parsed
 
 
 def build(cls: Any, values: Mapping[str, Any], *, where: str = "") -> Any:
@@ -144,10 +159,20 @@ def build(cls: Any, values: Mapping[str, Any], *, where: str = "") -> Any:
 
 def _parse(metadata: Mapping[str, Any], value: Any, path: str) -> Any:
     if "of" in metadata:
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{path} must be a mapping; got {value!r}")
-        return {str(name): build(metadata["of"], entry or {}, where=f"{path}.{name}.") for name, entry in value.items()}
+        entries = _mapping(value, path).items()
+        return {
+            str(name): build(metadata["of"], _mapping(entry, f"{path}.{name}"), where=f"{path}.{name}.")
+            for name, entry in entries
+        }
     try:
         return metadata["parse"](value)
     except ConfigError as error:
         raise ConfigError(f"{path} {error}") from None
+
+
+def _mapping(value: Any, path: str) -> Mapping[str, Any]:
+    if value is None:  # a name with nothing under it
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{path} must be a mapping; got {value!r}")
+    return value

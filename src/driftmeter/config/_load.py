@@ -9,7 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from driftmeter.config._classes import Config, build
+from driftmeter.config._classes import Config, build, parse_key
+from driftmeter.config._values import duration
 from driftmeter.environment_variables import DRIFTMETER_CONFIG, PREFIX
 from driftmeter.exceptions import ConfigError, did_you_mean
 
@@ -39,19 +40,27 @@ def load(
         if values:
             _checked(source, values)
             merged.update(values)
+    if "window" in merged and "step" not in merged:
+        merged["step"] = _usual_step(duration(merged["window"]))
     config: Config = build(Config, merged)
     return config
 
 
+def _usual_step(window: float) -> float:
+    """Return the step for a window that comes without one: ten minutes, or the window where they do not divide it."""
+    usual = Config().step
+    return window if round(window * 1e9) % round(usual * 1e9) else usual
+
+
 def _checked(source: str, values: Mapping[str, Any]) -> None:
     """Refuse a wrong value under its source's name, before it is merged with others."""
+    # Window and step bind each other, perhaps across sources: here each is only looked at alone.
     alone = {name: value for name, value in values.items() if name not in {"window", "step"}}
     try:
-        build(Config, alone)
-        # Window and step bind each other, perhaps across sources: here each is only parsed.
         for name in ("window", "step"):
             if name in values:
-                build(Config, {"window": values[name], "step": values[name]})
+                parse_key(Config, name, values[name])
+        build(Config, alone)
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
 
