@@ -57,6 +57,7 @@ A duration is a number of seconds, or a text such as `250ms`, `30s`, `1m`, `1h`,
 {keys}
 
 `step` must be at most `window`, and `window` a multiple of `step`. With the two equal, windows tumble; else they slide.
+A `window` that is set without a `step` and is no multiple of the default step tumbles.
 
 ## Keys of one model
 
