@@ -15,6 +15,7 @@ from driftmeter.stats._distances import (
     total_variation,
     wasserstein,
 )
+from driftmeter.stats._effect import moved_share
 from driftmeter.stats._homogeneity import homogeneity_p_values
 from driftmeter.stats._multiplicity import benjamini_hochberg
 from driftmeter.stats._overdispersion import DesignEffect, estimate_design_effect
@@ -37,6 +38,7 @@ __all__ = [
     "jensen_shannon",
     "kolmogorov_smirnov",
     "l_infinity",
+    "moved_share",
     "psi",
     "total_variation",
     "wasserstein",
