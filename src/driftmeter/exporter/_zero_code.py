@@ -6,6 +6,7 @@ import logging
 
 from driftmeter.config import load
 from driftmeter.exceptions import DriftmeterError
+from driftmeter.exporter import _sdk
 from driftmeter.exporter._lifecycle import is_off, start, stop
 from driftmeter.recorder import guard, load_baselines
 
@@ -16,8 +17,8 @@ def start_zero_code() -> None:
     """Watch models; when the configuration is wrong, say so once and let the service run unwatched."""
     with guard:
         try:
-            config = load()
-            if is_off(config):
+            # Where all of OpenTelemetry is switched off, not even a mistake is told.
+            if _sdk.disabled() or is_off(config := load()):
                 stop()
             else:
                 start(config, baselines=load_baselines(config))
