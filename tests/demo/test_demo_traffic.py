@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from driftmeter.demo import _traffic
+from driftmeter.demo._batches import BATCH_ROWS, batches, limit_rows
 from driftmeter.demo._flights import FEATURES, Flights
-from driftmeter.demo._traffic import BATCH_ROWS, Traffic, batches, limit_rows, window_seconds
+from driftmeter.demo._traffic import Traffic, window_seconds
 
 
 def _week(number: int, rows: int) -> Flights:
@@ -82,6 +84,28 @@ def test_each_window_is_labelled_with_its_week(app):
     assert [stretch.rows for stretch in stretches] == [400, 400]
     ends = [int(moment) + 1 for moment, _, _ in app.got[1:]]
     assert sorted(set(ends)) == [stretch.end for stretch in stretches]
+
+
+def test_the_next_week_waits_for_the_signals_of_the_window_before(app):
+    came_late = 2.0
+
+    def arrived(stretch):
+        return time.time() > stretch.end + came_late
+
+    traffic = Traffic([_week(0, 200), _week(1, 200)], url=app.url, window=1, arrived=arrived)
+    traffic.start()
+    traffic.join()
+    (first, _, _), (second, _, _) = app.got[1:]
+    assert second - first >= came_late
+    assert [stretch.rows for stretch in traffic.stretches()] == [200, 200]
+
+
+def test_a_window_whose_signals_never_come_does_not_stop_the_traffic(app, monkeypatch):
+    monkeypatch.setattr(_traffic, "SIGNALS_SECONDS", 0.5)
+    traffic = Traffic([_week(0, 200), _week(1, 200)], url=app.url, window=1, arrived=lambda stretch: False)
+    traffic.start()
+    traffic.join()
+    assert traffic.rows == 400
 
 
 def test_it_stops_when_its_time_is_over(app):

@@ -62,6 +62,11 @@ class Inbox:
             p50, p99 = self._latency(stretch)
             return Window(stretch, signals, p50, p99, self._turned(stretch))
 
+    def has(self, stretch: Stretch) -> bool:
+        """Return whether signals of this window have arrived."""
+        with self._lock:
+            return round(stretch.end) in self._signals
+
     def has_later(self, stretch: Stretch) -> bool:
         """Return whether signals of a later window have arrived."""
         with self._lock:

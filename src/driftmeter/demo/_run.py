@@ -126,6 +126,7 @@ class _Demo:
         self._interrupts = interrupts
         self._windows: list[Window] = []
         self._lost = 0
+        self._window = 1
         self._inbox: Inbox | None = None
         self._retelling: Retelling | None = None
 
@@ -143,7 +144,8 @@ class _Demo:
             baseline = Baseline.load(trained.baseline_path)
             self._retelling = Retelling(baseline=baseline, model=trained.model, weeks=weeks)
             with self._receiver(environ, self._inbox) as receiver:
-                self._serve(trained, weeks, receiver=receiver, environ=environ, folder=Path(name))
+                server = self._server(trained, weeks, receiver=receiver, environ=environ, folder=Path(name))
+                self._serve(server, weeks, inbox=self._inbox)
 
     def summarize(self) -> None:
         """Tell what was found, unless the run was cut short before anything was sent."""
@@ -155,8 +157,8 @@ class _Demo:
             )
 
     def _data(self) -> tuple[Flights, list[Flights]]:
+        from ._batches import limit_rows
         from ._flights import FIRST_SERVED, LAST_SERVED, load
-        from ._traffic import limit_rows
 
         since = self._options.since or FIRST_SERVED
         if not FIRST_SERVED <= since <= LAST_SERVED:
@@ -208,31 +210,38 @@ class _Demo:
             if forwarder:
                 forwarder.close()
 
-    def _serve(
+    def _server(
         self, trained: Trained, weeks: list[Flights], *, receiver: Receiver, environ: Mapping[str, str], folder: Path
-    ) -> None:
+    ) -> Server:
         from ._server import Server, environment, find_app
-        from ._traffic import Traffic, window_seconds
+        from ._traffic import window_seconds
 
-        app, window = find_app(), window_seconds(trained.model, weeks)
+        self._window = window_seconds(trained.model, weeks)
         settings = environment(
             environ,
             endpoint=receiver.endpoint,
             model=trained.model_path,
             baseline=trained.baseline_path,
-            window_seconds=window,
+            window_seconds=self._window,
         )
-        server = Server(app, environ=settings, folder=folder)
+        return Server(find_app(), environ=settings, folder=folder)
+
+    def _serve(self, server: Server, weeks: list[Flights], *, inbox: Inbox) -> None:
+        from ._server import APP
+        from ._traffic import Traffic
+
         with ExitStack() as stack:
             stack.callback(self._stop, server)
             with self._interrupts.held():
                 server.start()
             server.wait_ready()
-            self._view.say(f"3 serve    {app.name}, which has no line of driftmeter, under opentelemetry-instrument")
-            traffic = Traffic(weeks, url=server.url, window=window, seconds=self._options.seconds)
+            self._view.say(f"3 serve    {APP}, which has no line of driftmeter, under opentelemetry-instrument")
+            traffic = Traffic(
+                weeks, url=server.url, window=self._window, seconds=self._options.seconds, arrived=inbox.has
+            )
             stack.callback(traffic.halt)
             rows = sum(len(week) for week in weeks)
-            self._view.say(f"4 traffic  {rows:,} flights over HTTP, a week every {_plain_seconds(window)}")
+            self._view.say(f"4 traffic  {rows:,} flights over HTTP, a week every {_plain_seconds(self._window)}")
             traffic.start()
             self._watch(traffic, server, total=len(weeks))
 
