@@ -56,7 +56,7 @@ class NumericSketch:
         if not len(finite):
             return cls(missing=missing, non_finite=non_finite)
         below, upto = np.searchsorted(finite, 0.0, side="left"), np.searchsorted(finite, 0.0, side="right")
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             total = float(finite.sum())
         return cls(
             positive=_bucketed(finite[upto:]),
