@@ -95,10 +95,19 @@ def call(
     if registry is None or _outermost.is_nested():
         return original(model, *args, **kwargs)
     token = _outermost.enter()
-    started: _Call | None = None
-    with guard:
-        source = framework.features(args, kwargs)
-        started = _start(registry, model, source, framework=framework, instruments=instruments, operation=operation)
+    try:
+        started: _Call | None = None
+        with guard:
+            source = framework.features(args, kwargs)
+            started = _start(registry, model, source, framework=framework, instruments=instruments, operation=operation)
+        return _run(started, original, model, args, kwargs)
+    finally:
+        _outermost.leave(token)
+
+
+def _run(
+    started: _Call | None, original: Callable[..., Any], model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
     attached = context.attach(trace.set_span_in_context(started.span)) if started is not None else None
     begin = time.perf_counter()
     try:
@@ -116,7 +125,6 @@ def call(
     finally:
         if attached is not None:
             context.detach(attached)
-        _outermost.leave(token)
 
 
 def _start(

@@ -67,12 +67,14 @@ class RowBuffer:
         self.rows = end
 
     def _append_columns(self, table: Table, start: int, stop: int, target: Float64Array) -> None:
-        for at, position in enumerate(self._numeric):
-            values, mismatched = to_float64(table.column(position)[start:stop])
+        # All is read before anything is kept: a column that cannot be read must not leave half a row behind.
+        numbers = [to_float64(table.column(position)[start:stop]) for position in self._numeric]
+        categories = [to_categories(table.column(position)[start:stop]) for position in self._categorical]
+        for at, (values, mismatched) in enumerate(numbers):
             target[:, at] = values
             self._mismatched[at] += mismatched
-        for kept, position in zip(self._lists, self._categorical, strict=True):
-            kept.extend(to_categories(table.column(position)[start:stop]))
+        for kept, names in zip(self._lists, categories, strict=True):
+            kept.extend(names)
 
     def _grow(self, rows: int) -> None:
         # Twice as large each time, so that a model that is called rarely holds little.

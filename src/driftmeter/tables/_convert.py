@@ -74,9 +74,9 @@ def _extension_array(values: Any) -> Float64Array | None:
             array: Float64Array = values.to_numpy(dtype=np.float64, na_value=np.nan)
             return array
         return None
-    if hasattr(values, "null_count") or type(values).__name__ == "_SparseColumn":
+    if hasattr(values, "null_count"):
         try:
-            array = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
+            array = np.asarray(values.to_numpy())
         except (ValueError, TypeError, NotImplementedError):
             return None
         return array.astype(np.float64) if array.dtype.kind in _NUMERIC else None

@@ -72,7 +72,12 @@ def tabulate(data: Any, *, names: Sequence[str] = (), max_columns: int = 500) ->
     if isinstance(data, list | tuple):
         return _sequence(data, names, max_columns)
     if hasattr(data, "__array__"):
-        return _named(_array(np.asarray(data), max_columns), names)
+        try:
+            array = np.asarray(data)
+        except Exception as error:
+            # A tensor on a device, say: whatever its class raises.
+            raise UnreadableError(f"rows of type {type(data).__name__} give no array: {error}") from error
+        return _named(_array(array, max_columns), names)
     raise UnreadableError(f"rows must come as a table, an array or a list; got {type(data).__name__}")
 
 
@@ -146,8 +151,18 @@ class _SparseColumn:
     matrix: Any
     at: int
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The values' type."""
+        dtype: np.dtype[Any] = self.matrix.dtype
+        return dtype
+
     def __len__(self) -> int:
         return int(self.matrix.shape[0])
+
+    def __getitem__(self, rows: slice) -> AnyArray:
+        values: AnyArray = np.asarray(self)[rows]
+        return values
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> AnyArray:
         return np.asarray(self.matrix[:, [self.at]].toarray().ravel(), dtype=dtype)

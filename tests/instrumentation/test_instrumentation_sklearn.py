@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+import copy
+import gc
+import inspect
+import pickle
+import threading
+import weakref
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
+from sklearn.ensemble import IsolationForest, RandomForestClassifier, StackingClassifier, VotingRegressor
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+
+import driftmeter
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 3))
+Y = np.where(X[:, 0] + X[:, 1] > 0, "yes", "no")
+NUMBERS = X @ [1.0, 2.0, 3.0]
+
+MODELS = {
+    "pipeline": make_pipeline(StandardScaler(), LogisticRegression()),
+    "nested pipeline": make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), LogisticRegression())),
+    "search": GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=3),
+    "stacking": StackingClassifier(
+        [("tree", DecisionTreeClassifier(random_state=0)), ("line", LogisticRegression())], cv=3
+    ),
+    "calibrated": CalibratedClassifierCV(DecisionTreeClassifier(max_depth=2, random_state=0), cv=3),
+    "forest in threads": RandomForestClassifier(12, n_jobs=2, random_state=0),
+    "search over a forest in threads": GridSearchCV(RandomForestClassifier(5, n_jobs=2, random_state=0), {}, cv=3),
+    "neighbours": KNeighborsClassifier(),
+    "kernel": SVC(),
+}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def fitted(request):
+    return MODELS[request.param].fit(X, Y)
+
+
+def test_one_span_for_each_call_of_the_outermost_model(fitted, sdk) -> None:
+    operations = [o for o in ("predict", "predict_proba", "decision_function") if hasattr(fitted, o)]
+    plain = {operation: getattr(fitted, operation)(X) for operation in operations}
+    sdk.watch()
+    for operation in operations:
+        watched = getattr(fitted, operation)(X)
+        assert watched.dtype == plain[operation].dtype
+        assert watched.tobytes() == plain[operation].tobytes()
+    assert [span.attributes["ml.operation.name"] for span in sdk.spans()] == operations
+    points = sdk.collect(sdk.cumulative)["ml.prediction.rows"]
+    assert {p.attributes["ml.operation.name"]: p.value for p in points} == dict.fromkeys(operations, 60)
+
+
+def test_fitting_and_scoring_are_no_serving(sdk) -> None:
+    sdk.watch()
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
+    assert sdk.spans() == []
+    assert model.score(X, Y) > 0.5
+    assert len(sdk.spans()) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: LogisticRegression().predict(X), "NotFittedError"),
+        (lambda: LogisticRegression().fit(X, Y).predict(X[:, :2]), "ValueError"),
+        (lambda: LogisticRegression().fit(X, Y).predict([["a", "b", "c"]]), "ValueError"),
+        (lambda: LogisticRegression().fit(X, Y).predict(None), "ValueError"),
+        (lambda: LogisticRegression().fit(X, Y).predict(np.full((1, 3), np.nan)), "ValueError"),
+        (lambda: LogisticRegression().fit(X, Y).predict(np.empty((0, 3))), "ValueError"),
+        (lambda: LogisticRegression().fit(X, Y).predict(), "TypeError"),
+        (lambda: LogisticRegression().fit(X, Y).predict(X, 1, 2, wrong=3), "TypeError"),
+    ],
+)
+def test_an_exception_is_the_models_own_and_is_on_the_span(call, error, sdk) -> None:
+    with pytest.raises(Exception) as plain:  # noqa: PT011  # which one it is, is compared below
+        call()
+    sdk.watch()
+    with pytest.raises(Exception) as watched:  # noqa: PT011
+        call()
+    assert type(watched.value) is type(plain.value)
+    assert type(watched.value).__name__ == error
+    assert str(watched.value) == str(plain.value)
+    (span,) = sdk.spans()
+    assert span.attributes["error.type"] == error
+    assert not span.status.is_ok
+    (duration,) = sdk.collect(sdk.cumulative)["ml.prediction.duration"]
+    assert duration.attributes["error.type"] == error
+    assert sdk.counts() == {}
+
+
+def test_pipelines_offer_a_method_only_where_their_last_step_does(sdk) -> None:
+    sdk.watch()
+    assert not hasattr(make_pipeline(StandardScaler()), "predict")
+    assert not hasattr(make_pipeline(SVC()), "predict_proba")
+    assert hasattr(make_pipeline(LogisticRegression()), "predict_proba")
+
+
+def test_signatures_docs_pickles_clones_and_copies_are_as_before(sdk) -> None:
+    methods = {
+        cls: (inspect.signature(cls.predict), cls.predict.__doc__, cls.predict.__qualname__, cls.predict.__module__)
+        for cls in (LogisticRegression, RandomForestClassifier, GridSearchCV, KMeans, SVC)
+    }
+    model = LogisticRegression().fit(X, Y)
+    before = pickle.dumps(model)
+    sdk.watch()
+    for cls, (signature, doc, qualname, module) in methods.items():
+        assert inspect.signature(cls.predict) == signature
+        assert (cls.predict.__doc__, cls.predict.__qualname__, cls.predict.__module__) == (doc, qualname, module)
+    assert pickle.dumps(model) == before
+    wanted = model.predict(X).tolist()
+    for other in (pickle.loads(before), copy.deepcopy(model), clone(model).fit(X, Y)):
+        assert other.predict(X).tolist() == wanted
+    assert pickle.loads(pickle.dumps(LogisticRegression.predict)) is LogisticRegression.predict
+    assert LogisticRegression().get_params() == clone(LogisticRegression()).get_params()
+
+
+def test_estimators_of_the_users_own_are_watched_whenever_their_class_is_made(sdk) -> None:
+    class Early(RegressorMixin, BaseEstimator):
+        def predict(self, data):
+            return np.full(len(data), 1.5)
+
+    sdk.watch()
+
+    class Late(Early):
+        def predict(self, data):
+            return super().predict(data) + 1
+
+    class Inherits(Late):
+        pass
+
+    for cls in (Early, Late, Inherits):
+        cls().predict(X)
+        cls().predict(data=X)
+    names = [span.name for span in sdk.spans()]
+    assert names == [f"predict {name}" for name in ("Early", "Late", "Inherits") for _ in range(2)]
+
+
+def test_a_hook_of_a_subclass_still_sees_its_subclasses_and_their_arguments(sdk) -> None:
+    seen = []
+    sdk.watch()
+
+    class Base(BaseEstimator):
+        def __init_subclass__(cls, *, tag, **kwargs):
+            super().__init_subclass__(**kwargs)
+            seen.append(tag)
+
+    class Below(Base, tag="x"):
+        def predict(self, rows):
+            return np.zeros(len(rows))
+
+    Below().predict(X)
+    assert seen == ["x"]
+    assert len(sdk.spans()) == 1
+
+
+def test_what_only_looks_like_a_method_is_left_alone(sdk) -> None:
+    class Counts:
+        def __call__(self, rows):
+            return len(rows)
+
+    class Odd(BaseEstimator):
+        predict_proba = Counts()
+        decision_function = property(lambda self: lambda rows: len(rows) + 2)
+
+        @staticmethod
+        def predict(rows):
+            return len(rows) + 1
+
+    plain = Odd().predict(X), Odd().predict_proba(X), Odd().decision_function(X)
+    sdk.watch()
+    assert (Odd().predict(X), Odd().predict_proba(X), Odd().decision_function(X)) == plain == (61, 60, 62)
+
+
+def test_threads_keep_their_own_calls(sdk) -> None:
+    model = RandomForestClassifier(8, n_jobs=2, random_state=0).fit(X, Y)
+    sdk.watch()
+    start = threading.Barrier(6)
+
+    def serve(at: int) -> None:
+        start.wait(10)
+        for _ in range(4):
+            model.predict(X[: at + 1].copy())
+
+    threads = [threading.Thread(target=serve, args=(at,)) for at in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    sizes = sorted(span.attributes["ml.batch.size"] for span in sdk.spans())
+    assert sizes == sorted(list(range(1, 7)) * 4)
+    assert sdk.counts() == dict.fromkeys(("f0", "f1", "f2", "prediction"), 84)
+
+
+def test_the_span_is_current_while_the_model_runs_and_not_after(sdk) -> None:
+    from opentelemetry import trace
+
+    class Looks(BaseEstimator):
+        def predict(self, rows):
+            self.span = trace.get_current_span().get_span_context().span_id
+            return np.zeros(len(rows))
+
+    sdk.watch()
+    model = Looks()
+    with sdk.tracer_provider.get_tracer("request").start_as_current_span("request") as outer:
+        model.predict(X)
+        assert trace.get_current_span() is outer
+    inner, request = sdk.spans()
+    assert inner.context.span_id == model.span
+    assert inner.parent.span_id == request.context.span_id
+
+
+def test_predict_proba_and_then_predict_on_the_same_rows_count_them_once(sdk) -> None:
+    model = LogisticRegression().fit(X, Y)
+    sdk.watch()
+    model.predict_proba(X)
+    model.predict(X)
+    assert sdk.counts() == {"f0": 60, "f1": 60, "f2": 60, "score.yes": 60, "prediction": 60}
+    # The same operation again is a new request, though its rows be the same object.
+    model.predict(X)
+    assert sdk.counts()["f0"] == 60
+
+
+def test_the_same_rows_given_to_another_model_count_there_too(sdk) -> None:
+    sdk.watch()
+    for _ in range(5):
+        # The dead model's place in memory, and so its id, is often the next one's.
+        LogisticRegression().fit(X, Y).predict(X)
+        LogisticRegression().fit(X, Y).predict_proba(X)
+    assert sdk.counts()["f0"] == 600
+
+
+def test_models_are_let_go(sdk) -> None:
+    sdk.watch()
+    references = []
+    for _ in range(20):
+        model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
+        driftmeter.monitor(model, name="delay")
+        model.predict(X)
+        references.append(weakref.ref(model))
+    del model
+    gc.collect()
+    assert [reference() for reference in references if reference() is not None] == []
+    from driftmeter.recorder import active
+
+    registry = active()
+    assert registry is not None
+    assert not registry._bound
+    assert not registry._declared
+
+
+def test_cross_validation_counts_each_fold_once(sdk) -> None:
+    sdk.watch()
+    cross_val_predict(LogisticRegression(), X, Y, cv=4)
+    assert sum(span.attributes["ml.batch.size"] for span in sdk.spans()) == 60
+    assert sdk.counts()["f0"] == 60
+
+
+class TestColumns:
+    def test_names_come_from_the_frame(self, sdk) -> None:
+        frame = pd.DataFrame(X, columns=["a", "b", "c"])
+        model = LogisticRegression().fit(frame, Y)
+        sdk.watch()
+        model.predict(frame)
+        assert set(sdk.counts()) == {"a", "b", "c", "prediction"}
+
+    def test_rows_without_names_get_those_of_the_training_frame(self, sdk) -> None:
+        model = make_pipeline(StandardScaler(), LogisticRegression()).fit(pd.DataFrame(X, columns=["a", "b", "c"]), Y)
+        sdk.watch()
+        with pytest.warns(UserWarning, match="valid feature names"):
+            model.predict(X)
+        assert set(sdk.counts()) == {"a", "b", "c", "prediction"}
+
+    def test_or_those_of_the_models_baseline_in_its_order(self, sdk, tmp_path) -> None:
+        mixed = np.array([["u", 1.0, "v"], ["w", 2.0, "v"]], dtype=object)
+        baseline = driftmeter.Baseline.from_frame(pd.DataFrame(mixed, columns=["c", "x", "d"]), model="m")
+        baseline.save(tmp_path / "b.json")
+
+        class Takes(BaseEstimator):
+            def predict(self, rows):
+                return [0] * len(rows)
+
+        sdk.watch(baseline=str(tmp_path / "b.json"))
+        Takes().predict(mixed)
+        points = sdk.collect(sdk.cumulative)["ml.column.value"]
+        assert {p.attributes["ml.column.name"]: p.max for p in points} == {"x": 2.0, "prediction": 0.0}
+
+    def test_or_else_made_up_ones(self, sdk) -> None:
+        model = LogisticRegression().fit(X, Y)
+        sdk.watch()
+        model.predict(X)
+        assert set(sdk.counts()) == {"f0", "f1", "f2", "prediction"}
+
+    @pytest.mark.parametrize(
+        ("labels", "names"),
+        [
+            (Y, {"yes", "no"}),
+            ((Y == "yes").astype(int), {"0", "1"}),
+            ((Y == "yes") * 2.0, {"0", "2"}),
+            (Y == "yes", {"False", "True"}),
+            (Y.astype(object), {"yes", "no"}),
+        ],
+        ids=["texts", "integers", "floats", "truths", "objects"],
+    )
+    def test_labels_are_categories_even_where_they_are_numbers(self, labels, names, sdk) -> None:
+        model = make_pipeline(LogisticRegression()).fit(X, labels)
+        sdk.watch()
+        model.predict(X)
+        metrics = sdk.collect(sdk.cumulative)
+        counted = {p.attributes["ml.category"]: p.value for p in metrics["ml.column.categories"]}
+        assert set(counted) == names
+        assert sum(counted.values()) == 60
+
+    def test_clusters_and_regressions_are_numbers(self, sdk) -> None:
+        line, clusters = LinearRegression().fit(X, NUMBERS), KMeans(2, n_init=1, random_state=0).fit(X)
+        sdk.watch()
+        line.predict(X)
+        clusters.predict(X)
+        points = sdk.collect(sdk.cumulative)["ml.column.value"]
+        kinds = {p.attributes["ml.model.name"] for p in points if p.attributes["ml.column.role"] == "prediction"}
+        assert kinds == {"LinearRegression", "KMeans"}
+
+    def test_scores_are_named_for_their_classes(self, sdk) -> None:
+        three = np.array(["a", "b", "c"] * 20)
+        sdk.watch()
+        LogisticRegression().fit(X, three).predict_proba(X)
+        assert set(sdk.counts()) == {"f0", "f1", "f2", "score.a", "score.b", "score.c"}
+        RidgeClassifier().fit(X, Y).decision_function(X)
+        IsolationForest(n_estimators=5, random_state=0).fit(X).decision_function(X)
+        assert set(sdk.counts()) == {"f0", "f1", "f2", "score"}
+
+    def test_many_classes_keep_their_predictions_only(self, sdk) -> None:
+        model = KNeighborsClassifier(1).fit(X, np.arange(60) % 30)
+        sdk.watch()
+        model.predict_proba(X)
+        model.predict(X)
+        assert set(sdk.counts()) == {"f0", "f1", "f2", "prediction"}
+
+    def test_several_outputs_are_several_columns(self, sdk) -> None:
+        line = LinearRegression().fit(X, np.c_[NUMBERS, -NUMBERS])
+        classes = MultiOutputClassifier(LogisticRegression()).fit(X, np.c_[Y, Y])
+        sdk.watch()
+        line.predict(X)
+        assert sdk.counts()["prediction.1"] == 60
+        classes.predict(X)
+        assert sdk.counts() == dict.fromkeys(("f0", "f1", "f2", "prediction.0", "prediction.1"), 60)
+        classes.predict_proba(X.copy())
+        assert sdk.counts() == dict.fromkeys(("f0", "f1", "f2"), 60)
+
+    def test_a_standard_deviation_beside_the_predictions_is_no_prediction(self, sdk) -> None:
+        model = GaussianProcessRegressor().fit(X, NUMBERS)
+        sdk.watch()
+        model.predict(X, return_std=True)
+        assert sdk.counts() == dict.fromkeys(("f0", "f1", "f2", "prediction"), 60)
+        VotingRegressor([("line", LinearRegression())]).fit(X, NUMBERS).predict(X)
+        assert sdk.counts()["prediction"] == 60
