@@ -1,0 +1,406 @@
+"""Measure the error rates and the power of the verdicts by simulation, and write docs/calibration.md.
+
+    python benchmarks/calibration.py            # some ten minutes on one core
+    python benchmarks/calibration.py --trials 2000 --output /tmp/calibration.md
+
+Continuous columns are simulated on the bins' scale, which is exact and fast: where bins are the baseline's own
+quantiles, the true shares of the bins are Dirichlet distributed whatever the distribution of the column (normal,
+lognormal, uniform), and a change of the column is a change of these shares.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from scipy import stats as reference
+from scipy.signal import lfilter
+from scipy.special import ndtr, ndtri
+
+from driftmeter.stats import (
+    benjamini_hochberg,
+    bin_count,
+    chi_square,
+    estimate_design_effect,
+    excess_p_value,
+    homogeneity_p_values,
+    kolmogorov_smirnov,
+)
+from driftmeter.stats._homogeneity import _cumulative
+
+ALPHAS = (0.05, 0.01, 0.001)
+STRICT = 1e-4
+LIVE_ROWS = (50, 100, 200, 500, 1000, 5000, 100_000)
+BASELINE_ROWS = (1000, 20_000, 1_000_000)
+BATCH = 10_000
+
+CATEGORIES = {
+    "Bernoulli(0.5)": np.array([0.5, 0.5]),
+    "Bernoulli(0.1)": np.array([0.9, 0.1]),
+    "Bernoulli(0.01)": np.array([0.99, 0.01]),
+    "Poisson(1)": reference.poisson.pmf(np.arange(12), 1.0),
+    "3 categories, alike": np.ones(3),
+    "3 categories, 75 : 20 : 5": np.array([75.0, 20.0, 5.0]),
+    "20 categories, alike": np.ones(20),
+    "20 categories, 1 / rank": 1.0 / np.arange(1, 21),
+    "200 categories, alike": np.ones(200),
+    "200 categories, 1 / rank": 1.0 / np.arange(1, 201),
+}
+CONTINUOUS = "normal, lognormal, uniform"
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+def continuous(n: int, m: int, trials: int, rng: np.random.Generator, change: Change | None = None):
+    """Live and baseline counts of a continuous column; `change` maps baseline quantiles to live ones."""
+    bins = bin_count(n, m)
+    in_bin = np.full((trials, bins), m / bins)
+    shares = rng.gamma(in_bin)
+    shares /= shares.sum(axis=1, keepdims=True)
+    if change is not None:
+        edges = np.clip(np.cumsum(shares, axis=1), 0.0, 1.0)
+        edges[:, -1] = 1.0
+        shares = np.diff(change(edges), axis=1, prepend=0.0)
+    return rng.multinomial(n, shares), in_bin
+
+
+def null_p_values(name: str, n: int, m: int, trials: int, rng: np.random.Generator) -> np.ndarray:
+    parts = []
+    for start in range(0, trials, BATCH):
+        size = min(BATCH, trials - start)
+        if name == CONTINUOUS:
+            live, baseline = continuous(n, m, size, rng)
+        else:
+            shares = CATEGORIES[name] / CATEGORIES[name].sum()
+            live, baseline = (rng.multinomial(rows, shares, size=size) for rows in (n, m))
+        ordered = name in (CONTINUOUS, "Poisson(1)")
+        parts.append(homogeneity_p_values(live, baseline, ordered=ordered))
+    return np.concatenate(parts)
+
+
+def false_alarms(trials: int, rng: np.random.Generator) -> Iterator[str]:
+    yield "## False alarms without drift"
+    yield ""
+    yield (
+        "Share of columns called drifted, in multiples of alpha: the mean and the largest over live windows of "
+        f"{', '.join(f'{n:,}' for n in LIVE_ROWS)} rows; the bar is 1.2. {trials:,} trials a cell (a fifth with 200 "
+        "categories), so one standard error of a cell is "
+        + ", ".join(f"{np.sqrt(1 / (a * trials)):.2f} at {a:g}" for a in ALPHAS)
+        + ". The largest of seven cells is some 1.4 errors high by chance alone."
+    )
+    yield ""
+    yield "| column | baseline | " + " | ".join(f"mean, largest at {a:g}" for a in ALPHAS) + " |"
+    yield "|---|---|" + "---|" * len(ALPHAS)
+    for name in (CONTINUOUS, *CATEGORIES):
+        size = trials // 5 if name.startswith("200") else trials
+        for m in BASELINE_ROWS:
+            p = np.array([null_p_values(name, n, m, size, rng) for n in LIVE_ROWS])
+            rates = [(p <= a).mean(axis=1) / a for a in ALPHAS]
+            cells = (f"{r.mean():.2f}, {r.max():.2f} (n = {LIVE_ROWS[r.argmax()]:,})" for r in rates)
+            yield f"| {name} | {m:,} | " + " | ".join(cells) + " |"
+    yield ""
+
+
+def three_tests(live: np.ndarray, baseline: np.ndarray, *, ordered: bool) -> dict[str, np.ndarray]:
+    occupied = np.count_nonzero(live + baseline, axis=1)
+    result = {
+        "this": homogeneity_p_values(live, baseline, ordered=ordered),
+        "Pearson": reference.chi2.sf(chi_square(live, baseline), occupied - 1),
+    }
+    if ordered:
+        result["cumulative"] = _cumulative(live.astype(float), baseline.astype(float))
+    return result
+
+
+def shift(mu: float) -> Change:
+    return lambda quantile: ndtr(ndtri(quantile) - mu)
+
+
+def spread(factor: float) -> Change:
+    return lambda quantile: ndtr(ndtri(quantile) / np.sqrt(factor))
+
+
+def narrow_mode(share: float, at: float) -> Change:
+    def changed(quantile: np.ndarray) -> np.ndarray:
+        return (1.0 - share) * quantile + share * ndtr((ndtri(quantile) - at) / 0.01)
+
+    return changed
+
+
+def power(trials: int, rng: np.random.Generator) -> Iterator[str]:
+    yield "## Power against a shift"
+    yield ""
+    yield (
+        f"N(mu, 1) against N(0, 1), baseline of 20,000 rows, alpha = {STRICT:g}; the bar is 90 %. "
+        f"{trials:,} trials, standard error {100 * np.sqrt(0.09 / trials):.1f} points."
+    )
+    yield ""
+    yield "| rows | mu | detected | Pearson alone | cumulative alone |"
+    yield "|---|---|---|---|---|"
+    for n, mu in ((200, 0.42), (1000, 0.19), (5000, 0.09)):
+        rates = {
+            name: (p <= STRICT).mean()
+            for name, p in three_tests(*continuous(n, 20_000, trials, rng, shift(mu)), ordered=True).items()
+        }
+        yield f"| {n:,} | {mu} | {rates['this']:.1%} | {rates['Pearson']:.1%} | {rates['cumulative']:.1%} |"
+    yield ""
+
+
+def doubled_category(n: int, trials: int, rng: np.random.Generator):
+    shares = np.full(20, 0.05)
+    doubled = np.full(20, 0.9 / 19)
+    doubled[7] = 0.1
+    return rng.multinomial(n, doubled, size=trials), rng.multinomial(20_000, shares, size=trials)
+
+
+def missing_tests(n: int, trials: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    k, k0 = rng.binomial(n, 0.03, trials), rng.binomial(20_000, 0.01, trials)
+    table = [np.stack([hits, rows - hits], axis=1) for hits, rows in ((k, n), (k0, 20_000))]
+    return {
+        "this": excess_p_value(k, n, k0, 20_000),
+        "Pearson": reference.chi2.sf(chi_square(*table), 1),
+    }
+
+
+def _pearson_level(n: int) -> float:
+    """How often Pearson's test calls a column with 1 % missing, n live rows, against a baseline that is known."""
+    hits = np.arange(n + 1.0)
+    z2 = (hits - 0.01 * n) ** 2 / (0.01 * 0.99 * n)
+    return float(reference.binom.pmf(hits, n, 0.01)[reference.chi2.sf(z2, 1) <= STRICT].sum())
+
+
+def rows_needed(tests: Callable[[int], dict[str, np.ndarray]]) -> dict[str, float]:
+    """The rows at which each test first detects 80 %, interpolated on a grid of 5 % steps."""
+    needed: dict[str, float] = {}
+    last: dict[str, tuple[float, float]] = {}
+    n = 40.0
+    while n < 30_000:
+        results = tests(int(n))
+        for name, p in results.items():
+            rate = float((p <= STRICT).mean())
+            if rate >= 0.8 and name not in needed:
+                before, low = last.get(name, (n, 0.0))
+                needed[name] = before + (n - before) * (0.8 - low) / max(rate - low, 1e-9)
+            last[name] = (n, rate)
+        if len(needed) == len(results):
+            break
+        n *= 1.05
+    return needed
+
+
+def sample_sizes(trials: int, rng: np.random.Generator) -> Iterator[str]:
+    yield "## Rows needed to detect other changes"
+    yield ""
+    yield (
+        f"Live rows for 80 % at alpha = {STRICT:g}, baseline of 20,000 rows; the bar is 1.25 times the better "
+        f"of the two alone. {trials:,} trials a step; figures are good to some 3 %. Missing values are tested "
+        f"one-sided and exactly; Pearson's test needs fewer rows there since it is not calibrated: at 700 rows it "
+        f"calls {_pearson_level(700) / STRICT:.0f} times alpha without a change."
+    )
+    yield ""
+    yield "| change | rows | Pearson alone | cumulative alone | ratio to the better |"
+    yield "|---|---|---|---|---|"
+
+    def on(change: Change) -> Callable[[int], dict[str, np.ndarray]]:
+        return lambda n: three_tests(*continuous(n, 20_000, trials, rng, change), ordered=True)
+
+    cases: dict[str, Callable[[int], dict[str, np.ndarray]]] = {
+        "mean up by 0.2 standard deviations": on(shift(0.2)),
+        "variance x 1.5, same mean": on(spread(1.5)),
+        "a narrow mode with 3 % of the mass, at the mean": on(narrow_mode(0.03, 0.0)),
+        "a narrow mode with 3 % of the mass, at 1.5 standard deviations": on(narrow_mode(0.03, 1.5)),
+        "one of 20 categories doubles": lambda n: three_tests(*doubled_category(n, trials, rng), ordered=False),
+        "missing from 1 % to 3 %": lambda n: missing_tests(n, trials, rng),
+    }
+    for name, tests in cases.items():
+        needed = rows_needed(tests)
+        best = min(value for key, value in needed.items() if key != "this")
+        cells = [f"{needed[key]:,.0f}" if key in needed else "" for key in ("this", "Pearson", "cumulative")]
+        yield f"| {name} | " + " | ".join(cells) + f" | {needed['this'] / best:.2f} |"
+    yield ""
+
+
+def many_columns(runs: int, rng: np.random.Generator) -> Iterator[str]:
+    windows, columns, rows, floor = 720, 200, 1000, 0.02
+    levels = (0.05, 0.01, 0.002, 0.001)
+    alarms = np.zeros((runs, len(levels)))
+    repeated = np.zeros((runs, len(levels)))
+    for run in range(runs):
+        live, baseline = continuous(rows, 20_000, columns, rng)
+        shares = rng.gamma(baseline)
+        shares /= shares.sum(axis=1, keepdims=True)
+        calls = np.zeros((windows, columns, len(levels)), dtype=bool)
+        for window in range(windows):
+            live = rng.multinomial(rows, shares)
+            q = benjamini_hochberg(homogeneity_p_values(live, baseline, ordered=True))
+            effect = kolmogorov_smirnov(live, baseline) >= floor
+            calls[window] = (q[:, None] <= levels) & effect[:, None]
+        alarms[run] = calls.any(axis=1).sum(axis=0)
+        repeated[run] = (calls[1:] & calls[:-1]).any(axis=1).sum(axis=0)
+    yield "## Many columns"
+    yield ""
+    yield (
+        f"{columns} columns without drift, {windows} hourly windows (30 days) of {rows:,} rows against one baseline of "
+        f"20,000 rows, Benjamini-Hochberg over the columns, {runs} runs. Windows with any verdict, and windows where "
+        "a verdict of the window before was repeated; the bar is 1 in the median run."
+    )
+    yield ""
+    yield "| alpha | windows with a verdict: median, mean, largest | repeated: largest |"
+    yield "|---|---|---|"
+    for i, level in enumerate(levels):
+        a = alarms[:, i]
+        yield f"| {level:g} | {np.median(a):g}, {a.mean():.1f}, {a.max():g} | {repeated[:, i].max():g} |"
+    yield ""
+
+
+def sliding(days: int, rng: np.random.Generator) -> Iterator[str]:
+    columns, rows, levels = 200, 17, (0.05, 0.01, 0.002, 0.001)
+    _, baseline = continuous(60 * rows, 20_000, columns, rng)
+    shares = rng.gamma(baseline)
+    shares /= shares.sum(axis=1, keepdims=True)
+    recent = rng.multinomial(rows, shares, size=(60, columns))
+    window = recent.sum(axis=0)
+    calls = np.zeros((days * 1440, columns, len(levels)), dtype=bool)
+    for minute in range(days * 1440):
+        step = rng.multinomial(rows, shares)
+        window += step - recent[minute % 60]
+        recent[minute % 60] = step
+        q = benjamini_hochberg(homogeneity_p_values(window, baseline, ordered=True))
+        calls[minute] = q[:, None] <= levels
+    # The same column an hour ago, on rows of which none is in the window now.
+    held = calls[60:] & calls[:-60]
+    yield (
+        f"The same with windows that slide by a minute ({days} days, one baseline): how often a verdict turned on in "
+        "30 days, at any column, and how often if it also has to have held in the disjoint window before."
+    )
+    yield ""
+    yield "| alpha | turned on | held before |"
+    yield "|---|---|---|"
+    for i, level in enumerate(levels):
+        turned = [(c[1:, :, i] & ~c[:-1, :, i]).any(axis=1).sum() * 30 / days for c in (calls, held)]
+        yield f"| {level:g} | {turned[0]:.0f} | {turned[1]:.0f} |"
+    yield ""
+
+
+def states(columns: int, windows: int, rows: int, each: int, alike: float, memory: float, rng):
+    """Normal values of shape (columns, windows, rows): `each` rows share a state, states are AR(1)."""
+    count = -(-windows * rows // each)
+    noise = rng.standard_normal((columns, count + 200))
+    state = lfilter([np.sqrt(1.0 - memory**2)], [1.0, -memory], noise, axis=1)[:, 200:]
+    values = np.sqrt(alike) * np.repeat(state, each, axis=1)[:, : windows * rows]
+    values += np.sqrt(1.0 - alike) * rng.standard_normal(values.shape)
+    return values.reshape(columns, windows, rows)
+
+
+def on_own_quantiles(values: np.ndarray, blocks: int, bins: int) -> np.ndarray:
+    """Counts of shape (windows, columns, bins), on bins from the first `blocks` windows."""
+    columns, windows, rows = values.shape
+    ranked = np.sort(values[:, :blocks].reshape(columns, -1), axis=1)
+    edges = ranked[:, (np.arange(1, bins) * ranked.shape[1]) // bins]
+    counts = np.empty((windows, columns, bins))
+    offset = np.arange(windows)[:, None] * bins
+    for i in range(columns):
+        cell = np.searchsorted(edges[i], values[i].ravel()).reshape(windows, rows) + offset
+        counts[:, i] = np.bincount(cell.ravel(), minlength=windows * bins).reshape(windows, bins)
+    return counts
+
+
+def with_blocks(values: np.ndarray, blocks: int, bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """P-values of the windows after the blocks, with the design effect and without."""
+    counts = on_own_quantiles(values, blocks, bins)
+    effect = estimate_design_effect(counts[:blocks], ordered=True)
+    baseline = counts[:blocks].sum(axis=0)
+    pairs = [
+        [homogeneity_p_values(live, baseline, ordered=True, design_effect=e) for e in (effect, None)]
+        for live in counts[blocks:]
+    ]
+    with_effect, without = np.moveaxis(np.array(pairs), 1, 0)
+    return with_effect, without
+
+
+def dependent_rows(columns: int, rng: np.random.Generator) -> Iterator[str]:
+    rows, after = 5000, 10
+    yield "## Rows that are alike"
+    yield ""
+    yield (
+        f"A state shared by rows that arrive together; windows of {rows:,} rows, {columns} columns x {after} windows, "
+        "so that one standard error is some 0.1 at 0.05 and 0.3 at 0.01. False alarms in multiples of alpha with the "
+        "design effect learned from the baseline's blocks (bar: 1.5 with 40 blocks, 2 with 10), and without it."
+    )
+    yield ""
+    yield (
+        "| rows a state | alike within | state to state "
+        "| 40 blocks: 0.05, 0.01 | 10 blocks: 0.05, 0.01 | without: 0.05 |"
+    )
+    yield "|---|---|---|---|---|---|"
+    for each, alike, memory in (
+        (10, 0.5, 0.0), (10, 0.5, 0.5), (10, 0.95, 0.95), (50, 0.5, 0.0), (50, 0.95, 0.5),
+        (200, 0.5, 0.0), (200, 0.95, 0.0), (200, 0.95, 0.5), (200, 0.95, 0.95),
+    ):  # fmt: skip
+        cells = []
+        for blocks in (40, 10):
+            p, independent = (
+                np.concatenate(part, axis=1)
+                for part in zip(
+                    *(
+                        with_blocks(states(20, blocks + after, rows, each, alike, memory, rng), blocks, 50)
+                        for _ in range(columns // 20)
+                    ),
+                    strict=True,
+                )
+            )
+            cells.append(", ".join(f"{(p <= a).mean() / a:.2f}" for a in ALPHAS[:2]))
+        cells.append(f"{(independent <= 0.05).mean() / 0.05:.1f}")
+        yield f"| {each} | {alike} | {memory} | " + " | ".join(cells) + " |"
+    yield ""
+    yield "What the caution costs where rows are independent after all, at alpha = 1e-4:"
+    yield ""
+    yield "| rows | mu | without blocks | 40 blocks | 10 blocks |"
+    yield "|---|---|---|---|---|"
+    for n, mu in ((200, 0.42), (1000, 0.19), (5000, 0.09)):
+        rates = {}
+        for blocks in (40, 10):
+            values = rng.standard_normal((columns, blocks + 10, n))
+            values[:, blocks:] += mu
+            p, independent = with_blocks(values, blocks, bin_count(n, 20_000))
+            rates[blocks] = (p <= STRICT).mean(), (independent <= STRICT).mean()
+        yield f"| {n:,} | {mu} | {rates[40][1]:.1%}, {rates[10][1]:.1%} | {rates[40][0]:.1%} | {rates[10][0]:.1%} |"
+    yield ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "docs" / "calibration.md")
+    options = parser.parse_args()
+    rng = np.random.default_rng(options.seed)
+    few = max(options.trials // 25, 200)
+    sections = {
+        "false alarms": false_alarms(options.trials, rng),
+        "power": power(max(options.trials // 5, 400), rng),
+        "sample sizes": sample_sizes(few, rng),
+        "many columns": many_columns(max(options.trials // 5000, 2), rng),
+        "sliding windows": sliding(max(options.trials // 10_000, 1), rng),
+        "dependent rows": dependent_rows(max(options.trials // 500 // 20 * 20, 20), rng),
+    }
+    lines = [
+        "# Calibration",
+        "",
+        "What the p-values keep to, by simulation. Written by",
+        f"`python benchmarks/calibration.py --trials {options.trials} --seed {options.seed}`;",
+        "the method is described in `driftmeter/stats/_homogeneity.py` and `_overdispersion.py`.",
+        "",
+    ]
+    for name, section in sections.items():
+        started = time.process_time()
+        lines += section
+        print(f"{name}: {time.process_time() - started:.0f} s")
+    options.output.write_text("\n".join(lines).rstrip() + "\n")
+
+
+if __name__ == "__main__":
+    main()
