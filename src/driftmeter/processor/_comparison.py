@@ -81,7 +81,7 @@ class Verdict:
         method: How the distance was computed.
         distance: The distance.
         p_value: Adjusted for the number of columns.
-        effect: The share of rows that moved between bins: the total variation distance.
+        effect: The share of rows that moved between bins, apart from what chance moves.
         detected: The verdict.
     """
 
@@ -137,7 +137,7 @@ class Comparer:
         effect = self._design_effect(chosen, groups, ordered)
         p_values = stats.homogeneity_p_values(live, baseline, ordered=ordered, design_effect=effect)
         adjusted = stats.benjamini_hochberg(p_values)
-        moved = stats.total_variation(live, baseline)
+        moved = stats.moved_share(live, baseline)
         floors = np.array([rules.effect_floor(self._grids[at].column) for at in chosen])
         detected = (adjusted <= rules.alpha) & (moved >= floors)
         methods, distances = self._distances(chosen, groups, live, baseline, rules.method)
