@@ -17,13 +17,14 @@ blocks the eigenvalues of `sum(e_t e_t') / (T - 1)`, which are those of the bloc
 tr(C^2) is estimated without bias (Bai and Saranadasa 1996) and raised by 30 %, since windows made of few states have
 heavier tails than normal ones; where the statistic itself varied yet more between blocks, that counts, the more so
 the more blocks there are. Where the blocks do not contradict independence, at a level of 6 %, the column counts
-as independent: an estimate from ten blocks would cost half of the power, and what goes unnoticed at that level is
-small.
+as independent: an estimate from ten blocks would cost half of the power. What goes unnoticed at that level raises
+false alarms at 1 % to some 2.5 % with ten blocks, and to 1.4 % with forty.
 
 The shares move by as much in a window with twice the traffic, if it lasts as long: the excess over 1 grows with
 the rows of the window. It is not reduced for smaller ones.
 
-Blocks are taken to be independent of each other, so they should not be shorter than what the column remembers.
+Blocks are taken to be independent of each other, so they should be a few times longer than what the column remembers:
+where a block is as long as that, false alarms at 1 % come to 3 %. Windows that overlap are not blocks.
 """
 
 from __future__ import annotations
