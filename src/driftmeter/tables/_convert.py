@@ -87,14 +87,17 @@ def _from_objects(values: list[Any]) -> tuple[Float64Array, int]:
     out = np.full(len(values), np.nan)
     mismatched = 0
     for i, value in enumerate(values):
-        if type(value) in _PYTHON_NUMBERS:  # nearly all; NaN stays NaN
-            out[i] = value
-        elif is_missing(value):
-            continue
-        elif _is_number(value):
-            out[i] = _number(value)
-        else:
-            mismatched += 1
+        try:
+            if type(value) in _PYTHON_NUMBERS:  # nearly all; NaN stays NaN
+                out[i] = value
+            elif is_missing(value):
+                continue
+            elif _is_number(value):
+                out[i] = _number(value)
+            else:
+                mismatched += 1
+        except ArithmeticError:  # an integer beyond float64, a signalling NaN
+            out[i] = np.inf
     return out, mismatched
 
 
