@@ -13,8 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
+from itertools import accumulate, groupby
 from typing import Final
 
 import numpy as np
@@ -86,19 +85,22 @@ def union(parts: Sequence[Buckets], *, down: Sequence[int] = ()) -> Buckets:
         parts: The sets.
         down: By how many scales each has to go down to reach the common one; by none if empty.
     """
-    filled = [(part, by) for part, by in zip(parts, down or [0] * len(parts), strict=True) if len(part.indexes)]
-    if len(filled) <= 1:
-        return filled[0][0].downscaled(filled[0][1]) if filled else _EMPTY
-    filled.sort(key=itemgetter(1))
-    sizes = [len(part.indexes) for part, _ in filled]
-    indexes, counts = _space.arrays(sum(sizes))
-    np.concatenate([part.indexes for part, _ in filled], out=indexes)
-    np.concatenate([part.counts for part, _ in filled], out=counts)
-    start = 0
-    for by, group in groupby(zip(filled, sizes, strict=True), key=lambda item: item[0][1]):
-        end = start + sum([size for _, size in group])
-        indexes[start:end] >>= by
-        start = end
+    if any(down):
+        # Those that go down by as much stand side by side, and go down together.
+        order = sorted(range(len(parts)), key=down.__getitem__)
+        parts, down = [parts[i] for i in order], [down[i] for i in order]
+    all_indexes = [part.indexes for part in parts]
+    indexes, counts = _space.arrays(sum(map(len, all_indexes)))
+    if not len(indexes):
+        return _EMPTY
+    np.concatenate(all_indexes, out=indexes)
+    np.concatenate([part.counts for part in parts], out=counts)
+    if any(down):
+        ends = list(accumulate(map(len, all_indexes)))
+        for by, group in groupby(range(len(parts)), key=down.__getitem__):
+            members = list(group)
+            first, last = members[0], members[-1]
+            indexes[ends[first] - len(all_indexes[first]) : ends[last]] >>= by
     return _collected(indexes, counts)
 
 
