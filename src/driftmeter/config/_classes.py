@@ -82,8 +82,15 @@ class Config:
     )
     distance: str = _key("psi", partial(one_of, names=DISTANCES), f"the distance to report: {', '.join(DISTANCES)}")
     alpha: float = _key(0.001, number, "false discovery rate of a window's verdicts", above=0, most=0.5)
+    alpha_repeated: float = _key(
+        0.05,
+        number,
+        "the same where the window before says so too; 0: each window speaks for itself",
+        least=0,
+        most=0.5,
+    )
     effect_floor: float = _key(
-        0.02, number, "share of rows that must have moved between bins for a verdict", least=0, most=1
+        0.03, number, "share of rows that must have moved between bins for a verdict", least=0, most=1
     )
     quality_floor: float = _key(
         0.005, number, "by how much a bad-value ratio must exceed the baseline's for a verdict", least=0, most=1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -17,18 +17,21 @@ from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
 
 _ORDERED_METHODS: Final = frozenset({"kolmogorov_smirnov", "wasserstein"})
 """Distances that make no sense for categories, which have no order: there PSI stands in."""
-MAX_BLOCKS: Final = 64
-"""Blocks that say how columns vary when nothing is wrong: the baseline's own, then the latest windows."""
 
 _Groups: TypeAlias = tuple[Int64Array, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """When a verdict is 1: improbable by chance, over the floor, and from enough rows."""
+    """When a verdict is 1: over the floor, from enough rows, and improbable by chance.
+
+    Improbable is a p-value of ``alpha`` at once, or of ``alpha_repeated`` both in this window and in the one before,
+    which shares no row with it: what holds twice need not be as rare each time.
+    """
 
     method: str
     alpha: float
+    alpha_repeated: float
     min_rows: int
     effect_floor: Callable[[Column], float]
 
@@ -82,6 +85,7 @@ class Verdict:
         distance: The distance.
         p_value: Adjusted for the number of columns.
         effect: The share of rows that moved between bins, apart from what chance moves.
+        suspected: Whether it would be a verdict of 1 if the window before had said the same.
         detected: The verdict.
     """
 
@@ -90,6 +94,7 @@ class Verdict:
     distance: float
     p_value: float
     effect: float
+    suspected: bool
     detected: bool
 
     @property
@@ -99,7 +104,7 @@ class Verdict:
 
 
 class Comparer:
-    """Compares windows with one baseline; learns from windows how columns vary when nothing is wrong."""
+    """Compares windows with one baseline; knows from its blocks how columns vary when nothing is wrong."""
 
     def __init__(self, baseline: Baseline) -> None:
         self.baseline = baseline
@@ -109,7 +114,7 @@ class Comparer:
         self._slices = [
             slice(int(end) - len(grid.baseline), int(end)) for grid, end in zip(self._grids, ends, strict=True)
         ]
-        self._blocks = [self.count(block).bins for block in baseline.blocks[-MAX_BLOCKS:]]
+        self._blocks = [self.count(block).bins for block in baseline.blocks]
         self._estimated: tuple[object, stats.DesignEffect | None] = (None, None)
 
     def count(self, snapshot: Snapshot) -> Counts:
@@ -124,8 +129,11 @@ class Comparer:
         flat = np.concatenate(bins) if bins else np.zeros(0, dtype=np.int64)
         return Counts(flat, np.array(low), np.array(high))
 
-    def verdicts(self, window: Counts, rules: Rules) -> list[Verdict]:
-        """Return a verdict for each column of the baseline that has enough rows in the window."""
+    def verdicts(self, window: Counts, rules: Rules, *, before: Collection[Column] = ()) -> list[Verdict]:
+        """Return a verdict for each column of the baseline that has enough rows in the window.
+
+        ``before`` are the columns that were suspected in the window before.
+        """
         rows = [int(window.bins[part].sum()) for part in self._slices]
         chosen = tuple(at for at, count in enumerate(rows) if count >= rules.min_rows)
         if not chosen:
@@ -139,7 +147,9 @@ class Comparer:
         adjusted = stats.benjamini_hochberg(p_values)
         moved = stats.moved_share(live, baseline)
         floors = np.array([rules.effect_floor(self._grids[at].column) for at in chosen])
-        detected = (adjusted <= rules.alpha) & (moved >= floors)
+        suspected = (adjusted <= max(rules.alpha, rules.alpha_repeated)) & (moved >= floors)
+        repeated = np.array([self._grids[at].column in before for at in chosen])
+        detected = suspected & ((adjusted <= rules.alpha) | repeated)
         methods, distances = self._distances(chosen, groups, live, baseline, rules.method)
         return [
             Verdict(
@@ -148,20 +158,11 @@ class Comparer:
                 float(distances[i]),
                 float(adjusted[i]),
                 float(moved[i]),
+                bool(suspected[i]),
                 bool(detected[i]),
             )
             for i, at in enumerate(chosen)
         ]
-
-    def learn(self, window: Counts, verdicts: Sequence[Verdict]) -> None:
-        """Keep a window as an example of how columns vary; those with a verdict of 1 are not learned from."""
-        bins = window.bins.copy()
-        drifted = {verdict.column for verdict in verdicts if verdict.detected}
-        for grid, part in zip(self._grids, self._slices, strict=True):
-            if grid.column in drifted:
-                bins[part] = 0
-        self._blocks = [*self._blocks, bins][-MAX_BLOCKS:]
-        self._estimated = (None, None)
 
     def _design_effect(self, chosen: tuple[int, ...], groups: _Groups, ordered: BoolArray) -> stats.DesignEffect | None:
         """Return how the columns vary between blocks, on just these bins; they rarely change between windows."""

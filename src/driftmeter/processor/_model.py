@@ -67,6 +67,7 @@ class ModelProcessor:
         self._tumbling: list[Snapshot] = []
         self._earlier: list[Snapshot] = []
         self._latest_previous: Comparison | None = None
+        self._suspected: dict[tuple[str, int], frozenset[Column]] = {}
 
     def add(self, snapshot: Snapshot) -> None:
         """Add what was recorded in one step, or a part of it."""
@@ -115,6 +116,8 @@ class ModelProcessor:
             window = self._windows.window(end)
             yield self._evaluate(window, end)
             self._windows.forget_before(end)
+            oldest = end - self._window
+            self._suspected = {key: columns for key, columns in self._suspected.items() if key[1] > oldest}
             if end % self._window == 0 and self._config.previous_window:
                 self._roll(end)
 
@@ -139,11 +142,12 @@ class ModelProcessor:
             counts = window.counts.get(comparer)
             if counts is None:
                 continue
-            comparison = Comparison(comparer.baseline, comparer.verdicts(counts, rules))
+            before = self._suspected.get((kind, end - self._window), frozenset())
+            verdicts = comparer.verdicts(counts, rules, before=before)
+            self._suspected[kind, end] = frozenset(verdict.column for verdict in verdicts if verdict.suspected)
+            comparison = Comparison(comparer.baseline, verdicts)
             if moving:
                 self._latest_previous = comparison
-            elif whole and window.rows >= rules.min_rows:
-                comparer.learn(counts, comparison.verdicts)
             yield comparison
 
     def _roll(self, end: int) -> None:
@@ -166,6 +170,7 @@ class ModelProcessor:
         return Rules(
             method=self._config.distance,
             alpha=self._config.alpha,
+            alpha_repeated=self._config.alpha_repeated,
             min_rows=self._config.min_rows,
             effect_floor=effect_floor,
         )
