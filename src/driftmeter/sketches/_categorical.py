@@ -159,26 +159,28 @@ class CategoryCounter:
         self._add_tally({names[i]: count for i, count in enumerate(counts[1:].tolist()) if count})
 
     def _add_tally(self, tally: Mapping[object, int]) -> None:
+        known, counts = self._known_counts, self._counts
+        new: dict[str, int] = {}
         for value, count in tally.items():
-            # What is a name already needs none made: a block of few categories spends its time here.
-            if type(value) is str and value in self._known_counts:
-                self._known_counts[value] += count
-                continue
-            if type(value) is str and value in self._counts:
-                self._counts[value] += count
-                continue
-            if is_missing(value):
+            # What is a name already needs none made: columns of strings spend their time here.
+            if type(value) is str and value in counts:
+                counts[value] += count
+            elif type(value) is str and value in known:
+                known[value] += count
+            elif is_missing(value):
                 self._missing += count
-                continue
-            name = category_name(value)
-            counts = self._known_counts if name in self._known else self._counts
-            if name in counts:
-                counts[name] += count
             else:
-                counts[name] = count
-                if self._floor and counts is self._counts:
-                    self._head_starts[name] = self._floor
-        if len(self._counts) > _CANDIDATES * self._max_others:
+                name = category_name(value)
+                if name in counts:
+                    counts[name] += count
+                elif name in self._known:
+                    known[name] = known.get(name, 0) + count
+                else:
+                    new[name] = new.get(name, 0) + count
+        if self._floor:
+            self._head_starts.update(dict.fromkeys(new, self._floor))
+        counts.update(new)
+        if len(counts) > _CANDIDATES * self._max_others:
             self._drop_least_frequent()
 
     def _drop_least_frequent(self) -> None:
@@ -228,11 +230,14 @@ def _most_frequent(
     counts: Mapping[str, int], known: Collection[str], max_others: int
 ) -> tuple[dict[str, int], int, int]:
     """Return the counts of the known and of the most frequent other names, the sum of the rest, and its greatest."""
-    others = [name for name in counts if name not in known]
+    others = [count for name, count in counts.items() if name not in known] if known else list(counts.values())
     if len(others) <= max_others:
         return dict(counts), 0, 0
-    # Ties are kept in the order of their names, so that merging commutes.
-    others.sort(key=lambda name: (-counts[name], name))
-    dropped = others[max_others:]
-    kept = dict(counts)
-    return kept, sum([kept.pop(name) for name in dropped]), counts[dropped[0]]
+    others.sort(reverse=True)
+    greatest = others[max_others]
+    kept = {name: count for name, count in counts.items() if count > greatest or name in known}
+    # Of those that tie for the last places the first in alphabetical order are kept, so that merging commutes.
+    ties = sorted([name for name, count in counts.items() if count == greatest and name not in known])
+    for name in ties[: max_others - others.index(greatest)]:
+        kept[name] = greatest
+    return kept, sum(counts.values()) - sum(kept.values()), greatest

@@ -16,8 +16,8 @@ _KEPT_LENGTH: Final = MAX_NAME_LENGTH - 2 * _DIGEST_BYTES - 1
 
 def is_missing(value: object) -> bool:
     """Whether a value is a null: None, NaN, NaT or NA."""
-    if value is None:
-        return True
+    if value is None or type(value) is str:
+        return value is None
     try:
         return bool(value != value)  # noqa: PLR0124  # NaN and NaT differ from themselves
     except TypeError:  # pandas.NA has no truth value
@@ -32,6 +32,8 @@ def category_name(value: object) -> str:
     It is valid Unicode of at most 128 characters; of a longer one the start and a digest are left. A value
     that has the name of all other values, ``__other__``, is quoted.
     """
+    if type(value) is str and len(value) <= MAX_NAME_LENGTH and value.isascii() and value != OTHER:
+        return value  # as nearly all are
     if isinstance(value, str):
         name = str(value)
     elif isinstance(value, (float, np.floating)) and value.is_integer():
