@@ -54,6 +54,9 @@ def train(flights: Flights, *, folder: Path) -> Trained:
         version=MODEL_VERSION,
         predictions={"prediction": predicted},
         source=f"{len(flights):,} flights, {describe(flights)}",
+        # A week's flights share some 170 hours of weather: how weeks differ anyway is not drift.
+        time=flights.scheduled,
+        block="7d",
     )
     baseline.save(baseline_path)
     return Trained(model, model_path, baseline_path, len(flights))
