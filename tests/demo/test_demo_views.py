@@ -48,7 +48,7 @@ def test_a_plain_block_names_what_moved_worst_first_and_what_is_quiet(window):
     assert lines[1].startswith("2013-03-15/2013-03-21  (3 of 44)  6,500 rows  p50 8.1 ms  p99 14.2 ms  2 of 3 features")
     assert [line.split()[0] for line in lines[2:4]] == ["temp", "dewp"]
     assert lines[4] == "  as trained: hour"
-    assert lines[5] == "  quality: pressure missing 38.0 %"
+    assert lines[5] == "  quality: pressure missing 38 %"
     assert lines[6] == "  ml.skew.detected  temp: 71-103 went from 2 % to 38 % of rows"
 
 

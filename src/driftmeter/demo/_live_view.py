@@ -54,7 +54,9 @@ class LiveView:
         for line in summary:
             indent = len(line) - len(line.lstrip())
             # Padding, unlike leading spaces, also indents the lines that a long one is wrapped to.
-            self._console.print(Padding(Text(line.strip()), (0, 0, 0, indent)), highlight=False)
+            # Together, as a line may end between the two.
+            text = Text(line.strip().replace(" %", "%"))
+            self._console.print(Padding(text, (0, 0, 0, indent)), highlight=False)
 
     def close(self) -> None:
         """Stop drawing; the terminal's cursor is shown again."""

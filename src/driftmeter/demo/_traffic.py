@@ -151,12 +151,15 @@ class Traffic(Thread):
             self._halt.wait(0.02)
 
     def _begin_window(self, requests: int) -> int:
-        """Wait for a window that holds no flights yet and has room for some requests, and return its end."""
-        need = min(requests * self._usual(), self._window / 2)
+        """Wait for a window that holds no flights yet and has room for so many requests, and return its end.
+
+        Where a whole window has no room for them, its beginning will do.
+        """
+        need = min(requests * self._usual() + self._margin(), self._window - 10 * _AFTER_BOUNDARY)
         while not self._halt.is_set():
             now = time.time()
             end = self._end_of(now)
-            if end > self._used and end - now - self._margin() >= need:
+            if end > self._used and end - now >= need:
                 return end
             self._halt.wait(max(0.0, end + _AFTER_BOUNDARY - time.time()))
         return 0

@@ -32,8 +32,8 @@ def verdict(column: ColumnSignal) -> str:
 
 
 def check(quality: QualitySignal) -> str:
-    """Return ``'pressure missing 38.0 %'``."""
-    ratio = "" if quality.ratio is None else f" {quality.ratio:.1%}".replace("%", " %")
+    """Return ``'pressure missing 38 %'``."""
+    ratio = "" if quality.ratio is None else f" {100 * quality.ratio:.2g} %"
     return f"{quality.column} {quality.check.replace('_', ' ')}{ratio}"
 
 
