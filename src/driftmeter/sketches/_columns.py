@@ -4,32 +4,62 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from driftmeter.sketches._cells import window_around
-from driftmeter.sketches._moments import Moments, count_flags, padded
+from driftmeter.sketches._cells import UInt64Array, window_around
+from driftmeter.sketches._moments import Moments, padded
 from driftmeter.sketches._numeric import NumericSketch
 from driftmeter.sketches._table import CellTable
-from driftmeter.typing import AnyArray, Float64Array, Int64Array
+from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
 
 PIECE: Final = 40_960
 """Values of a piece, at most: 320 kB, so that it, the scratch arrays and the table stay in the second-level cache."""
 
 _FIRST_ROWS: Final = 1024
+_MOST_ROWS: Final = 1 << 31
+"""Rows until a table's counts, 32 bits each, are moved out of it."""
+
 _MANY: Final = 32
+_MAX_SHAPES: Final = 8
 _MAX_STRAYS: Final = 1 << 15
 _PATIENCE: Final = 1 << 13
+
+
+class _Views(NamedTuple):
+    """Work space in the shape of a piece, (columns, rows)."""
+
+    values: Float64Array
+    integers: UInt64Array
+    missing: BoolArray
+    zeros: BoolArray
+    outside: BoolArray
 
 
 class Scratch:
     """Work space that groups of columns share, taking turns."""
 
     def __init__(self) -> None:
-        self.values = np.empty(PIECE, dtype=np.float64)
-        self.integers = np.empty((2, PIECE), dtype=np.uint64)
-        self.flags = np.empty((3, PIECE), dtype=np.bool_)
+        self._values = np.empty(PIECE, dtype=np.float64)
+        self._integers = np.empty((2, PIECE), dtype=np.uint64)
+        self._flags = np.empty((3, PIECE), dtype=np.bool_)
+        self._views: dict[tuple[int, int], _Views] = {}
+
+    def views(self, columns: int, rows: int) -> _Views:
+        """Return work space of a shape; the last few shapes are kept, since pieces mostly have the same."""
+        shape = columns, rows
+        known = self._views.get(shape)
+        if known is None:
+            if len(self._views) >= _MAX_SHAPES:
+                self._views.clear()
+            size = columns * rows
+            known = self._views[shape] = _Views(
+                self._values[:size].reshape(shape),
+                self._integers[:, :size].reshape(2, *shape),
+                *self._flags[:, :size].reshape(3, *shape),
+            )
+        return known
 
 
 class ColumnGroup:
@@ -44,6 +74,7 @@ class ColumnGroup:
 
     def _reset(self) -> None:
         self._first: list[Float64Array] = []
+        self._rows = 0
         self._settled = [NumericSketch() for _ in range(self._width)]
         self._table: CellTable | None = None
         self._moments = Moments(self._width)
@@ -55,14 +86,18 @@ class ColumnGroup:
     def add(self, block: AnyArray) -> None:
         """Add rows of shape (n, width), n * width at most `PIECE`."""
         if self._table is None:
-            start = _FIRST_ROWS - sum(map(len, self._first))
+            start = _FIRST_ROWS - self._rows
             self._first.append(np.array(block[:start], dtype=np.float64))
-            if len(block) < start:
+            self._rows += len(self._first[-1])
+            if self._rows < _FIRST_ROWS:
                 return
             self._table = self._reopened()
             block = block[start:]
+        if self._rows + len(block) > _MOST_ROWS:
+            self._settle()
         if len(block):
-            self._count(self._filled(block), self._table)
+            self._count(block, self._table)
+            self._rows += len(block)
         if self._strays_waiting > _MAX_STRAYS:
             self._settle_strays()
             if self._strays_since_open > self._patience:
@@ -76,40 +111,34 @@ class ColumnGroup:
         self._reset()
         return taken
 
-    def _filled(self, rows: AnyArray) -> Float64Array:
-        """Return the rows as float64 of shape (width, m): filled up with missing values, which are taken off again.
-
-        Column by column the table of one stays in the first-level cache, and its parameters are scalars.
-        """
-        values = self._scratch.values[: self._width * padded(len(rows))].reshape(self._width, -1)
+    def _count(self, rows: AnyArray, table: CellTable) -> None:
+        """Count rows: turned, so that the table of one column at a time stays in the first-level cache."""
+        size = padded(len(rows))
+        values, integers, missing, zeros, outside = self._scratch.views(self._width, size)
         np.copyto(values[:, : len(rows)], rows.T, casting="unsafe")
-        values[:, len(rows) :] = math.nan
-        self._moments.missing -= values.shape[1] - len(rows)
-        return values
-
-    def _count(self, values: Float64Array, table: CellTable) -> None:
-        scratch, size = self._scratch, values.size
-        missing, zeros, outside = scratch.flags[:, :size].reshape(3, *values.shape)
+        if size > len(rows):  # filled up with missing values, which are taken off again
+            values[:, len(rows) :] = math.nan
         np.isnan(values, out=missing)
-        self._moments.missing += count_flags(missing)
-        table.add(values.view(np.uint64), scratch=scratch.integers[:, :size].reshape(2, *values.shape), outside=outside)
+        self._moments.add_missing(missing, padding=size - len(rows))
+        table.add(values.view(np.uint64), scratch=integers, outside=outside)
         np.greater(outside, missing, out=outside)  # of flags, a > b is "a and not b"
         apart = np.count_nonzero(outside)
-        if apart > size // _MANY:
+        if apart > outside.size // _MANY:
             np.equal(values, 0.0, out=zeros)
-            self._moments.zeros += count_flags(zeros)
+            self._moments.add_zeros(zeros)
             np.greater(outside, zeros, out=outside)
         if apart:
-            strays = np.flatnonzero(outside)
-            self._set_aside(values.reshape(-1), strays, rows=values.shape[1])
+            self._set_aside(values, outside)
             np.logical_or(missing, outside, out=missing)
         self._moments.add(values, left_out=missing)
 
-    def _set_aside(self, values: Float64Array, strays: Int64Array, *, rows: int) -> None:
-        self._strays.append((strays // rows, values[strays]))
+    def _set_aside(self, values: Float64Array, outside: BoolArray) -> None:
+        strays = outside.reshape(-1).nonzero()[0]  # numpy is slow at finding places in two dimensions
+        flat = values.reshape(-1)
+        self._strays.append((strays // values.shape[1], flat[strays]))
         self._strays_waiting += len(strays)
         self._strays_since_open += len(strays)
-        values[strays] = math.nan
+        flat[strays] = math.nan
 
     def _reopened(self) -> CellTable:
         """Return a table with windows around all that was seen; the sketches settle on the scales they need."""
@@ -133,6 +162,7 @@ class ColumnGroup:
             for i, sketches in enumerate(more):
                 scale, positive, negative = self._table.take(i)
                 sketches.append(NumericSketch(scale=scale, positive=positive, negative=negative))
+        self._rows = 0
         self._merge(more)
 
     def _settle_strays(self) -> None:
