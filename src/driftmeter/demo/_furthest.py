@@ -51,12 +51,13 @@ class Retelling:
             model=self._baseline.model.name,
             predictions={"prediction": self._model.predict(features)},
         ).snapshot
-        # A processor that has seen nothing else: each column that moved turns, and the event says how.
+        # A processor that has seen nothing else: each column that moved turns, and the event says how. Twice the same
+        # window, as a verdict that is not certain at once needs two in a row.
         processor = Processor(Config(window=1.0, step=1.0), baselines=lambda _: (self._baseline,))
-        processor.add([replace(live, start=0, end=_SECOND)])
+        processor.add([replace(live, start=0, end=_SECOND), replace(live, start=_SECOND, end=2 * _SECOND)])
         return {
             str(event.attributes[semconv.ML_COLUMN_NAME]): event.body
-            for event in processor.advance(_SECOND)
+            for event in processor.advance(2 * _SECOND)
             if event.name == semconv.SKEW_TURNED[0].name
         }
 
