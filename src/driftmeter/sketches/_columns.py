@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from driftmeter.sketches._cells import UInt64Array, window_around
 from driftmeter.sketches._moments import Moments, padded
 from driftmeter.sketches._numeric import NumericSketch
 from driftmeter.sketches._table import CellTable
-from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
+from driftmeter.typing import AnyArray, BoolArray, Float64Array
 
 PIECE: Final = 40_960
 """Values of a piece, at most: 320 kB, so that it, the scratch arrays and the table stay in the second-level cache."""
+
+_SLAB: Final = 512
+"""Rows turned at once: their cache lines are read for the first column and are still there for the last."""
 
 _FIRST_ROWS: Final = 1024
 _MOST_ROWS: Final = 1 << 31
@@ -78,7 +82,7 @@ class ColumnGroup:
         self._settled = [NumericSketch() for _ in range(self._width)]
         self._table: CellTable | None = None
         self._moments = Moments(self._width)
-        self._strays: list[tuple[Int64Array, Float64Array]] = []
+        self._strays: list[tuple[npt.NDArray[np.uint8], Float64Array]] = []
         self._strays_waiting = 0
         self._strays_since_open = 0
         self._patience = _PATIENCE
@@ -115,7 +119,9 @@ class ColumnGroup:
         """Count rows: turned, so that the table of one column at a time stays in the first-level cache."""
         size = padded(len(rows))
         values, integers, missing, zeros, outside = self._scratch.views(self._width, size)
-        np.copyto(values[:, : len(rows)], rows.T, casting="unsafe")
+        for start in range(0, len(rows), _SLAB):
+            slab = rows[start : start + _SLAB]
+            np.copyto(values[:, start : start + len(slab)], slab.T, casting="unsafe")
         if size > len(rows):  # filled up with missing values, which are taken off again
             values[:, len(rows) :] = math.nan
         np.isnan(values, out=missing)
@@ -135,7 +141,7 @@ class ColumnGroup:
     def _set_aside(self, values: Float64Array, outside: BoolArray) -> None:
         strays = outside.reshape(-1).nonzero()[0]  # numpy is slow at finding places in two dimensions
         flat = values.reshape(-1)
-        self._strays.append((strays // values.shape[1], flat[strays]))
+        self._strays.append(((strays // values.shape[1]).astype(np.uint8), flat[strays]))
         self._strays_waiting += len(strays)
         self._strays_since_open += len(strays)
         flat[strays] = math.nan

@@ -24,7 +24,7 @@ _MAGNITUDE: Final = np.uint64((1 << _SIGN_BIT) - 1)
 class CellTable:
     """Counts of the slots of each column's window.
 
-    ``signed`` tables have a second half for negative values, at a distance of a power of two.
+    ``signed`` tables have a second half for negative values.
     """
 
     def __init__(self, windows: Sequence[Window], *, signed: bool) -> None:
@@ -43,8 +43,8 @@ class CellTable:
         self._start = offsets << self._shift
         self._outside = _column(ends - np.uint64(1))
         self._low_bits = (np.uint64(1) << self._shift.min()) - np.uint64(1)
-        self._half_bits = int(ends[-1]).bit_length()
-        self._counts = np.zeros((1 + signed) << self._half_bits, dtype=np.uint32)
+        self._half = ends[-1]
+        self._counts = np.zeros((1 + signed) * int(self._half), dtype=np.uint32)
 
     def add(self, bits: UInt64Array, *, scratch: UInt64Array, outside: BoolArray) -> None:
         """Count the values inside the windows; mark the others.
@@ -78,9 +78,9 @@ class CellTable:
             np.copyto(slots, self._outside, where=guarded)
         np.equal(slots, self._outside, out=outside)
         if self.signed:
-            np.right_shift(bits, np.uint64(_SIGN_BIT - self._half_bits), out=x)
-            np.bitwise_and(x, np.uint64(1 << self._half_bits), out=x)
-            np.bitwise_or(slots, x, out=slots)
+            np.right_shift(bits, np.uint64(_SIGN_BIT), out=x)
+            np.multiply(x, self._half, out=x)
+            np.add(slots, x, out=slots)
         np.add.at(self._counts, slots.view(np.int64).reshape(-1), np.uint32(1))
 
     def take(self, column: int) -> tuple[int, Buckets, Buckets]:
