@@ -25,7 +25,7 @@ def test_it_says_which_column_moved_when_how_often_and_from_where_to_where(windo
         "    first 2013-03-08/2013-03-14: 71-103 went from 2 % to 38 % of rows, 12-33 from 44 % to 0 %; PSI 4.1\n"
         "    furthest 2013-03-15/2013-03-21: 80-100 from 0 % to 60 %; PSI 6500\n"
     ) in text
-    assert "As in training throughout: hour." in text
+    assert "Quiet throughout: hour." in text
 
 
 def test_the_first_of_a_columns_events_is_told(window):

@@ -47,7 +47,7 @@ def test_a_plain_block_names_what_moved_worst_first_and_what_is_quiet(window):
     lines = block(window(2, hour=0.0, dewp=0.5, temp=4.1, violated=("pressure",), events=(WARMER,)), number=3, total=44)
     assert lines[1].startswith("2013-03-15/2013-03-21  (3 of 44)  6,500 rows  p50 8.1 ms  p99 14.2 ms  2 of 3 features")
     assert [line.split()[0] for line in lines[2:4]] == ["temp", "dewp"]
-    assert lines[4] == "  as trained: hour"
+    assert lines[4] == "  quiet: hour"
     assert lines[5] == "  quality: pressure missing 38 %"
     assert lines[6] == "  ml.skew.detected  temp: 71-103 went from 2 % to 38 % of rows"
 
@@ -69,7 +69,7 @@ def test_the_table_fits_the_terminal_and_keeps_every_verdict(window, width):
     assert "(44 of 44)" in last
     assert "psi 4.100" in last
     assert "<1e-12" in last
-    assert "as trained" in last
+    assert "quiet" in last
     assert max(len(line) for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", last).splitlines()) <= width
 
 

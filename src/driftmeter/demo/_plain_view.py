@@ -42,7 +42,7 @@ def block(window: Window, *, number: int, total: int) -> list[str]:
     ]
     quiet = [column.name for column in window.worst_first if not column.detected]
     if quiet:
-        lines.append(f"  as trained: {', '.join(quiet)}")
+        lines.append(f"  quiet: {', '.join(quiet)}")
     if window.violated:
         lines.append(f"  quality: {', '.join(check(quality) for quality in window.violated)}")
     lines += [f"  {event.name}  {event.column}: {shift(event)}" for event in window.events]

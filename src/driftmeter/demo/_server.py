@@ -61,7 +61,7 @@ def environment(
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         # A week passes in a second or so, and its signals must leave before the next week's replace them.
-        "OTEL_METRIC_EXPORT_INTERVAL": "300",
+        "OTEL_METRIC_EXPORT_INTERVAL": "200",
         "OTEL_BSP_SCHEDULE_DELAY": "300",
         "OTEL_BLRP_SCHEDULE_DELAY": "300",
         "DRIFTMETER_BASELINE": str(baseline),

@@ -78,7 +78,7 @@ def _columns(
         yield from _one_column(name, moved[name], of=len(judged[name]), events=events, tell=tell)
     quiet = sorted(judged.keys() - moved.keys())
     if quiet and moved:
-        yield from ("", f"As in training throughout: {', '.join(quiet)}.")
+        yield from ("", f"Quiet throughout: {', '.join(quiet)}.")
     if moved:
         yield ""
 

@@ -28,7 +28,7 @@ def milliseconds(seconds: float | None) -> str:
 
 def verdict(column: ColumnSignal) -> str:
     """Return what the verdict says."""
-    return "moved" if column.detected else "as trained"
+    return "moved" if column.detected else "quiet"
 
 
 def check(quality: QualitySignal) -> str:
