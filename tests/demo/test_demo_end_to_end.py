@@ -90,10 +90,10 @@ def test_everything_is_sent_to_the_users_endpoint_too(summer, received):
 
 
 def test_the_same_flights_shuffled_stay_quiet():
-    windows = _windows(_demo("--json", "--shuffle", f"--rows={THREE_WEEKS}"))
-    assert len(windows) >= 3
+    windows = _windows(_demo("--json", "--shuffle", "--rows=13000"))
+    assert len(windows) >= 2
     judged = [column for window in windows for column in window["columns"]]
-    assert len(judged) >= 3 * 14
+    assert len(judged) >= 2 * 14
     assert [column for column in judged if column["detected"]] == []
 
 

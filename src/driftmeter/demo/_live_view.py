@@ -75,8 +75,8 @@ class LiveView:
         model = f"{window.signals.model} {window.signals.version}".strip()
         title = Text.assemble((model, "bold"), f"  week {window.label}  ({week_number(windows)} of {total})")
         below = self._below(window)
-        # Three lines of title, one of the table's head, one that stays free for the cursor.
-        room = max(3, self._console.height - len(below) - 5)
+        # Three lines of title, one of the table's head, two that stay free: a picture as high as the terminal scrolls.
+        room = max(3, self._console.height - len(below) - 6)
         parts: list[RenderableType] = [title, Text(headline(window)), "", self._table(windows, rows=room), *below]
         return Group(*parts)
 
