@@ -1,9 +1,14 @@
 """The numeric sketch: a mergeable summary of one column, exactly OpenTelemetry's exponential histogram.
 
-Guarantee: a quantile is within a relative error of ``2 ** (2 ** -scale - 1) - 1`` half a bucket wide of the true
-one. The scale starts at 20 (a millionth) and falls, exactly, when a column occupies more than ``max_buckets``
-buckets; it never falls below 3 (4.4 %). Merging is commutative and associative and loses no count.
-Memory: 16 bytes an occupied bucket, 10 kB at most for ordinary columns.
+Guarantee: every value is counted in its bucket, and a quantile is within half a bucket of the true one, relative
+``tanh(ln(2) * 2 ** (-scale - 1))``. The scale starts at 20 (0.3 millionths) and falls, exactly, while a column
+occupies more than ``max_buckets`` buckets; it never falls below 3 (4.3 %). So it is a function of the values alone:
+merging is commutative and associative, loses no count, and gives what sketching all values at once gives.
+
+Limit: one scale for all of a column. Where a narrow bulk far from 0 shares a column with values spread so widely that
+they occupy hundreds of buckets themselves, the bulk is not told apart any more. A few far values do no harm.
+
+Memory: 16 bytes an occupied bucket, at most 12 kB in all, except for a column that occupies more than 640 at scale 3.
 
 Source: Masson, Rim, Lee, "DDSketch", VLDB 2019 (with gamma = base); OpenTelemetry metrics data model.
 """
