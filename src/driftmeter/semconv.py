@@ -97,7 +97,8 @@ ATTRIBUTES: Final = (
     Attribute(
         ML_QUALITY_CHECK,
         "string",
-        "missing, non_finite, type_mismatch, out_of_range, unseen_category, missing_column or unexpected_column.",
+        "missing, non_finite, type_mismatch, out_of_range, unseen_category, constant, missing_column or "
+        "unexpected_column.",
         "missing",
     ),
     Attribute(ML_PREDICTION_ID, "string", "Joins a prediction with its outcome.", "b1c2"),

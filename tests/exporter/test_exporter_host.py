@@ -381,7 +381,7 @@ def test_events_are_log_records_with_name_severity_and_body() -> None:
     known = _logs.get_logger
     try:
         _logs.get_logger = lambda *args, **kwargs: logger
-        private.emit([Event("ml.skew.detected", "x: moved", {"ml.model.name": "m"}, True, 7 * SECOND)])
+        private.emit([Event("ml.skew.detected", "x: moved", {"ml.model.name": "m"}, "warn", 7 * SECOND)])
     finally:
         _logs.get_logger = known
     (data,) = exporter.get_finished_logs()

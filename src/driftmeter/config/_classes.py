@@ -44,9 +44,18 @@ class ColumnConfig:
         None, partial(one_of, names=KINDS), "numeric or categorical; by default the column's type decides"
     )
     ignore: bool = _key(default=False, parse=boolean, says="leave the column out")
+    distance: str = _key("", partial(one_of, names=DISTANCES), "the distance to report; by default the general one")
+    alpha: float | None = _key(None, number, "the column's own rate, held to in each window", above=0, most=0.5)
     effect_floor: float | None = _key(
         None, number, "share of rows that must have moved, for this column", least=0, most=1
     )
+    threshold: float | None = _key(
+        None,
+        number,
+        "a fixed distance in place of the calibrated verdict; small windows exceed it by chance",
+        least=0,
+    )
+    critical: bool = _key(default=False, parse=boolean, says="a verdict that turns to 1 is an error, not a warning")
 
     def __post_init__(self) -> None:
         _check_bounds(self)

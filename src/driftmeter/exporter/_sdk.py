@@ -36,6 +36,8 @@ _logger = logging.getLogger("driftmeter")
 # The name differs from that of our meter: two scopes of one name would overwrite each other in the OTLP encoder.
 SCOPE: Final = InstrumentationScope(f"{semconv.SCOPE_NAME}.sketches", schema_url=semconv.SCHEMA_URL)
 
+_SEVERITIES: Final = {"info": SeverityNumber.INFO, "warn": SeverityNumber.WARN, "error": SeverityNumber.ERROR}
+
 Produce = Callable[[], Sequence[Metric]]
 
 
@@ -126,8 +128,8 @@ def emit(events: Iterable[Event]) -> None:
             LogRecord(
                 timestamp=event.time,
                 observed_timestamp=event.time,
-                severity_number=SeverityNumber.WARN if event.alarming else SeverityNumber.INFO,
-                severity_text="WARN" if event.alarming else "INFO",
+                severity_number=_SEVERITIES[event.severity],
+                severity_text=event.severity.upper(),
                 body=event.body,
                 attributes=event.attributes,
                 event_name=event.name,

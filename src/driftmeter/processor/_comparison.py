@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -11,6 +11,7 @@ import numpy as np
 from driftmeter import stats
 from driftmeter.baseline import Baseline
 from driftmeter.processor._grid import Grid, NumericGrid, joined_labels, make_grid
+from driftmeter.processor._rules import Rules
 from driftmeter.schema import Column
 from driftmeter.sketches import NumericSketch, Snapshot
 from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
@@ -19,21 +20,6 @@ _ORDERED_METHODS: Final = frozenset({"kolmogorov_smirnov", "wasserstein"})
 """Distances that make no sense for categories, which have no order: there PSI stands in."""
 
 _Groups: TypeAlias = tuple[Int64Array, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """When a verdict is 1: over the floor, from enough rows, and improbable by chance.
-
-    Improbable is a p-value of ``alpha`` at once, or of ``alpha_repeated`` both in this window and in the one before,
-    which shares no row with it: what holds twice need not be as rare each time.
-    """
-
-    method: str
-    alpha: float
-    alpha_repeated: float
-    min_rows: int
-    effect_floor: Callable[[Column], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +51,7 @@ class Binned:
         lower: Lower edges of numeric bins; empty for categories.
         upper: Upper edges, likewise.
         labels: The categories' names; empty for numeric bins.
+        one_value: Whether the window's least and greatest values are the same; True for categories.
     """
 
     column: Column
@@ -73,6 +60,7 @@ class Binned:
     lower: Float64Array
     upper: Float64Array
     labels: tuple[str, ...] = ()
+    one_value: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +75,7 @@ class Verdict:
         effect: The share of rows that moved between bins, apart from what chance moves.
         suspected: Whether it would be a verdict of 1 if the window before had said the same.
         detected: The verdict.
+        critical: Whether the configuration calls the column critical.
     """
 
     binned: Binned
@@ -96,11 +85,17 @@ class Verdict:
     effect: float
     suspected: bool
     detected: bool
+    critical: bool = False
 
     @property
     def column(self) -> Column:
         """The column."""
         return self.binned.column
+
+    @property
+    def constant(self) -> bool:
+        """Whether all rows of the window hold one value."""
+        return self.binned.one_value and int((self.binned.live > 0).sum()) == 1
 
 
 class Comparer:
@@ -146,23 +141,23 @@ class Comparer:
         p_values = stats.homogeneity_p_values(live, baseline, ordered=ordered, design_effect=effect)
         adjusted = stats.benjamini_hochberg(p_values)
         moved = stats.moved_share(live, baseline)
-        floors = np.array([rules.effect_floor(self._grids[at].column) for at in chosen])
-        suspected = (adjusted <= max(rules.alpha, rules.alpha_repeated)) & (moved >= floors)
-        repeated = np.array([self._grids[at].column in before for at in chosen])
-        detected = suspected & ((adjusted <= rules.alpha) | repeated)
-        methods, distances = self._distances(chosen, groups, live, baseline, rules.method)
-        return [
-            Verdict(
-                self._binned(at, groups[i], live[i], baseline[i], window),
-                methods[i],
-                float(distances[i]),
-                float(adjusted[i]),
-                float(moved[i]),
-                bool(suspected[i]),
-                bool(detected[i]),
+        measured = self._distances(chosen, groups, live, baseline, rules)
+        found: list[Verdict] = []
+        for i, at in enumerate(chosen):
+            column = self._grids[at].column
+            method, distance = measured[i]
+            mine = rules.of(column)
+            suspected = bool(adjusted[i] <= mine.alpha_repeated and moved[i] >= mine.effect_floor)
+            detected = suspected and bool(adjusted[i] <= mine.alpha or column in before)
+            if mine.threshold is not None:
+                suspected = detected = distance >= mine.threshold
+            binned = self._binned(at, groups[i], live[i], baseline[i], window)
+            found.append(
+                Verdict(
+                    binned, method, distance, float(adjusted[i]), float(moved[i]), suspected, detected, mine.critical
+                )
             )
-            for i, at in enumerate(chosen)
-        ]
+        return found
 
     def _design_effect(self, chosen: tuple[int, ...], groups: _Groups, ordered: BoolArray) -> stats.DesignEffect | None:
         """Return how the columns vary between blocks, on just these bins; they rarely change between windows."""
@@ -178,22 +173,21 @@ class Comparer:
         return _padded([_join(bins[self._slices[at]], group) for at, group in zip(chosen, groups, strict=True)])
 
     def _distances(
-        self, chosen: tuple[int, ...], groups: _Groups, live: Float64Array, baseline: Float64Array, method: str
-    ) -> tuple[list[str], Float64Array]:
+        self, chosen: tuple[int, ...], groups: _Groups, live: Float64Array, baseline: Float64Array, rules: Rules
+    ) -> list[tuple[str, float]]:
+        """Return each column's distance and how it was computed."""
         grids = [self._grids[at] for at in chosen]
-        unordered = method in _ORDERED_METHODS
-        methods = ["psi" if unordered and grid.column.kind == "categorical" else method for grid in grids]
-        if method == "wasserstein":
+        methods = [_method(grid, rules.of(grid.column).distance) for grid in grids]
+        names = set(methods) - {"wasserstein"}
+        measured: dict[str, Float64Array] = {}
+        if len(names) < len(set(methods)):
             positions = _padded([_positions(grid, group) for grid, group in zip(grids, groups, strict=True)])
             # A constant baseline has no spread to measure by; there the distance stays in the column's own unit.
             spread = np.array([grid.spread or 1.0 if isinstance(grid, NumericGrid) else 1.0 for grid in grids])
-            distances = stats.wasserstein(live, baseline, positions=positions, scale=spread)
+            measured = stats.distances(live, baseline, names=names, positions=positions, scale=spread)
         else:
-            distances = stats.DISTANCES[method](live, baseline)
-        if "psi" in methods and method != "psi":
-            fallback = np.array([other == "psi" for other in methods])
-            distances = np.where(fallback, stats.psi(live, baseline), distances)
-        return methods, distances
+            measured = stats.distances(live, baseline, names=names)
+        return [(method, float(measured[method][i])) for i, method in enumerate(methods)]
 
     def _binned(self, at: int, group: Int64Array, live: Float64Array, baseline: Float64Array, window: Counts) -> Binned:
         grid = self._grids[at]
@@ -205,7 +199,11 @@ class Comparer:
         lower, upper = grid.lower[first], grid.upper[np.r_[first[1:] - 1, len(group) - 1]]
         # Values beyond the baseline's range are in the outermost bins.
         lower[0], upper[-1] = min(lower[0], window.low[at]), max(upper[-1], window.high[at])
-        return Binned(grid.column, *counts, lower, upper)
+        return Binned(grid.column, *counts, lower, upper, one_value=bool(window.low[at] == window.high[at]))
+
+
+def _method(grid: Grid, wanted: str) -> str:
+    return "psi" if wanted in _ORDERED_METHODS and not isinstance(grid, NumericGrid) else wanted
 
 
 def _join(bins: Int64Array, group: Int64Array) -> Int64Array:

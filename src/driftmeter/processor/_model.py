@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from driftmeter.baseline import Baseline
-from driftmeter.config import ColumnConfig, Config, ModelConfig
+from driftmeter.config import Config
 from driftmeter.processor import _quality
-from driftmeter.processor._comparison import Comparer, Rules, Verdict
+from driftmeter.processor._comparison import Comparer, Verdict
+from driftmeter.processor._rules import Rules
 from driftmeter.processor._windows import Window, Windows
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import Snapshot, merge_snapshots
@@ -59,6 +60,7 @@ class ModelProcessor:
         self._model = model
         self._config = config
         self._baselines = baselines
+        self._rules = Rules(config, model)
         self._window = round(config.window * _SECOND)
         self._windows = Windows(window=self._window, step=round(config.step * _SECOND))
         self._pending: list[Snapshot] = []
@@ -127,10 +129,12 @@ class ModelProcessor:
         comparisons = [comparison for comparison in self._comparisons(window, end) if comparison.verdicts]
         rules = _quality.QualityRules(self._config.alpha, self._config.quality_floor, self._config.min_rows)
         findings = _quality.check(window.tally, self._usual, rules)
+        usual = next((comparison for comparison in comparisons if comparison.baseline.snapshot is self._usual), None)
+        if usual is not None:
+            findings += _quality.check_constant(usual.verdicts, rules)
         return Evaluation(self._model, end, window.rows, comparisons, findings)
 
     def _comparisons(self, window: Window, end: int) -> Iterator[Comparison]:
-        rules = self._rules()
         whole = end % self._window == 0
         for kind, comparer in self._comparers.items():
             moving = kind == "previous_window" and self._config.previous_window
@@ -143,7 +147,7 @@ class ModelProcessor:
             if counts is None:
                 continue
             before = self._suspected.get((kind, end - self._window), frozenset())
-            verdicts = comparer.verdicts(counts, rules, before=before)
+            verdicts = comparer.verdicts(counts, self._rules, before=before)
             self._suspected[kind, end] = frozenset(verdict.column for verdict in verdicts if verdict.suspected)
             comparison = Comparison(comparer.baseline, verdicts)
             if moving:
@@ -159,18 +163,3 @@ class ModelProcessor:
             blocks = (*self._earlier, ended)
             self._comparers["previous_window"] = Comparer(Baseline(ended, "previous_window", blocks=blocks))
             self._earlier = list(blocks)[-_EARLIER_WINDOWS:]
-
-    def _rules(self) -> Rules:
-        columns = self._config.models.get(self._model.name, ModelConfig()).columns
-
-        def effect_floor(column: Column) -> float:
-            own = columns.get(column.name, ColumnConfig()).effect_floor
-            return self._config.effect_floor if own is None else own
-
-        return Rules(
-            method=self._config.distance,
-            alpha=self._config.alpha,
-            alpha_repeated=self._config.alpha_repeated,
-            min_rows=self._config.min_rows,
-            effect_floor=effect_floor,
-        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from driftmeter import otlp, semconv
 from driftmeter.baseline import Baseline
@@ -22,17 +22,18 @@ from driftmeter.sketches import Snapshot
 _SECOND: Final = 1_000_000_000
 
 Attributes: TypeAlias = dict[str, Any]
+Severity: TypeAlias = Literal["info", "warn", "error"]
 Signals: TypeAlias = Mapping[semconv.Metric, Iterable[tuple[Attributes, float]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A verdict that turned: the event's name, what it says in words, whether for the worse, at Unix nanoseconds."""
+    """A verdict that turned: the event's name, what it says in words, how grave it is, at Unix nanoseconds."""
 
     name: str
     body: str
     attributes: Attributes
-    alarming: bool
+    severity: Severity
     time: int
 
 
@@ -79,13 +80,16 @@ class Processor:
                 if turned:
                     name, words = (detected, describe) if verdict.detected else (resolved, describe_resolved)
                     attributes = _comparison_attributes(evaluation.model, verdict.column, comparison.baseline)
-                    events.append(Event(name.name, words(verdict), attributes, verdict.detected, evaluation.end))
+                    grave: Severity = "error" if verdict.critical else "warn"
+                    severity = grave if verdict.detected else "info"
+                    events.append(Event(name.name, words(verdict), attributes, severity, evaluation.end))
         violated, kept = semconv.QUALITY_TURNED
         for finding in evaluation.findings:
             if self._turn((evaluation.model, finding.check, finding.column), now=finding.violated):
                 name = violated if finding.violated else kept
                 attributes = _finding_attributes(evaluation.model, finding)
-                events.append(Event(name.name, describe_finding(finding), attributes, finding.violated, evaluation.end))
+                severity = "warn" if finding.violated else "info"
+                events.append(Event(name.name, describe_finding(finding), attributes, severity, evaluation.end))
         return events
 
     def _turn(self, key: tuple[object, ...], *, now: bool) -> bool:

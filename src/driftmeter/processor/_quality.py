@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
 
 from driftmeter import stats
+from driftmeter.processor._comparison import Verdict
 from driftmeter.schema import Column
 from driftmeter.sketches import CategoricalSketch, NumericSketch, Sketch, Snapshot, key_values
 from driftmeter.typing import Int64Array
 
+CONSTANT_ROWS: Final = 50
+"""Rows that count towards how unlikely it is that all hold one value; more of them may well be alike."""
 RANGE_MARGIN: Final = 0.1
 """How far beyond the baseline's range a value may lie, as a share of the range."""
 
@@ -141,3 +144,20 @@ def _columns(window: Tally, baseline: Snapshot) -> Iterator[Finding]:
         yield Finding(column, "missing_column", max(0, rows - seen), rows, 0, baseline.columns[column].total)
     for column in sorted(live - expected):
         yield Finding(column, "unexpected_column", int(window[column][_ROWS]), rows, 0, baseline.rows)
+
+
+def check_constant(verdicts: Sequence[Verdict], rules: QualityRules) -> list[Finding]:
+    """Return a finding for each column: whether it stopped varying, though it varies in the baseline.
+
+    Violated when rows drawn from the baseline would not all be in the one bin that the window's rows are in. A flag
+    that is nearly always 0 may be 0 all week.
+    """
+    findings: list[Finding] = []
+    for verdict in verdicts:
+        binned = verdict.binned
+        rows, rows0 = int(binned.live.sum()), int(binned.baseline.sum())
+        share = float(binned.baseline[int(binned.live.argmax())]) / rows0
+        unlikely = share ** min(rows, CONSTANT_ROWS) <= rules.alpha
+        bad = rows if verdict.constant else 0
+        findings.append(Finding(verdict.column, "constant", bad, rows, 0, rows0, verdict.constant and unlikely))
+    return findings

@@ -32,6 +32,7 @@ _CHECK_WORDS = {
     "type_mismatch": "of the wrong type",
     "out_of_range": "outside the baseline's range",
     "unseen_category": "in categories that the baseline does not know",
+    "constant": "one and the same",
     "missing_column": "without this column",
     "unexpected_column": "with this column, which the baseline does not have",
 }
