@@ -354,8 +354,9 @@ def test_a_prometheus_scrape_goes_through_and_shows_signals() -> None:
     reader = prometheus.PrometheusMetricReader()
     provider = MeterProvider([reader])
     driftmeter.instrument(meter_provider=provider, window="200ms", min_rows=1)
-    text, deadline = "", time.monotonic() + 20
+    deadline = time.monotonic() + 20
     try:
+        text = generate_latest(REGISTRY).decode()
         # The signals are those of the last window, which must have had rows.
         while "ml_quality_ratio" not in text and time.monotonic() < deadline:
             driftmeter.record(model="m", features={"x": [1.0, None], "c": ["a", "b"]})
