@@ -53,6 +53,8 @@ class _ColumnInParts:
             other = counts.pop(OTHER, 0)
             return CategoricalSketch(counts, other=other, missing=self.missing, mismatched=self.mismatched)
         whole = NumericSketch.merge_all(self.sketches) if len(self.sketches) != 1 else self.sketches[0]
+        if not (self.missing or self.non_finite or self.mismatched):
+            return whole
         return replace(whole, missing=self.missing, non_finite=self.non_finite, mismatched=self.mismatched)
 
 
@@ -224,8 +226,10 @@ def _numeric(point: pb.ExponentialHistogramDataPoint) -> NumericSketch:
 
 def _extremes(sketch: NumericSketch, point: pb.ExponentialHistogramDataPoint) -> tuple[float, float]:
     """Return min and max; where a point does not tell them, the outer edges of its outer buckets."""
-    if not sketch.count:
+    if not point.count:
         return math.nan, math.nan
+    if point.HasField("min") and point.HasField("max"):
+        return point.min, point.max
     keys, _ = sketch.keys()
     lower, upper = key_edges(keys[[0, -1]], sketch.scale)
     return (
@@ -241,9 +245,9 @@ def _buckets(buckets: pb.ExponentialHistogramDataPoint.Buckets, scale: int) -> B
         counts = bucket_counts(buckets)
     except OverflowError:
         counts = np.array([-1])
-    if (counts < 0).any():
+    if counts.min(initial=0) < 0:
         raise DecodeError("bucket counts must be below 2**63")
-    occupied = np.flatnonzero(counts)
+    occupied = counts.nonzero()[0]
     indexes = occupied + buckets.offset
     if len(indexes) and not (_MIN_EXPONENT << scale <= indexes[0] and indexes[-1] < _MAX_EXPONENT << scale):
         raise DecodeError(f"an offset must not lie beyond float64's range; got {buckets.offset} at scale {scale}")
