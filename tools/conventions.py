@@ -70,8 +70,9 @@ in the window has no comparison, so no point: absent data is absent, never 0.
 
 ## Events
 
-Log records of the scope `{scope}` with the event name below. Severity is WARN when a verdict turns to 1 and INFO
-when it turns back. The body says in words what moved. The time is the end of the window.
+Log records of the scope `{scope}` with the event name below. Severity is WARN when a verdict turns to 1, ERROR for a
+column that is `critical`, and INFO when it turns back. The body says in words what moved. The time is the end of the
+window.
 
 {events}
 
