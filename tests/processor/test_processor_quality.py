@@ -1,0 +1,144 @@
+"""The checks of quality: each finds its fault, names it, and stays quiet on what the baseline had too."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from driftmeter import Baseline
+from driftmeter.config import Config
+from driftmeter.processor import Processor
+from driftmeter.schema import Model
+from driftmeter.sketches import Snapshot
+
+SECOND = 1_000_000_000
+
+
+def _frame(rows: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "x": rng.normal(50, 10, rows),
+            "gaps": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(size=rows)),
+            "town": rng.choice(["a", "b", "c"], rows),
+        }
+    )
+    return frame.astype({"town": object})
+
+
+@pytest.fixture(scope="module")
+def baseline() -> Baseline:
+    return Baseline.from_frame(_frame(3000, 0), model="m")
+
+
+@pytest.fixture
+def check(baseline):
+    """Return (ratios, checks violated, event bodies) of a window of the frame's rows."""
+
+    def run(frame, *, against=baseline, **config):
+        processor = Processor(
+            Config(window=10, step=10, **config), baselines=lambda model: [] if against is None else [against]
+        )
+        kinds = {} if against is None else {column.name: column.kind for column in against.features}
+        columns = Baseline.from_frame(frame, model="m", kinds=kinds).snapshot.columns
+        processor.add([Snapshot(Model("m"), 1000 * SECOND, 1001 * SECOND, columns)])
+        events = processor.advance(1010 * SECOND)
+        found = {"ml.quality.ratio": {}, "ml.quality.violated": {}}
+        for metric, pairs in processor.signals().items():
+            for attributes, value in pairs:
+                if metric.name in found:
+                    key = attributes["ml.column.name"], attributes["ml.quality.check"]
+                    found[metric.name][key] = value
+        violated = {key for key, value in found["ml.quality.violated"].items() if value}
+        bodies = [event.body for event in events if event.name == "ml.quality.violated"]
+        return found["ml.quality.ratio"], violated, bodies
+
+    return run
+
+
+def test_usual_rows_violate_nothing_their_usual_gaps_included(check) -> None:
+    ratios, violated, bodies = check(_frame(500, 1))
+    assert violated == set()
+    assert bodies == []
+    assert ratios["gaps", "missing"] == pytest.approx(0.1, abs=0.05)
+    assert ratios["x", "missing"] == 0
+
+
+def _with(column, values, rows=500):
+    frame = _frame(rows, 1)
+    frame[column] = values
+    return frame
+
+
+FAULTS = {
+    "missing": (_with("x", np.where(np.arange(500) < 60, np.nan, 50.0 + np.arange(500) % 20)), "x", 0.12, "missing"),
+    "more gaps": (
+        _with("gaps", np.where(np.arange(500) < 200, np.nan, np.arange(500) % 3 - 1.0)),
+        "gaps",
+        0.4,
+        "missing",
+    ),
+    "infinite": (_with("x", np.where(np.arange(500) < 50, np.inf, 50.0 + np.arange(500) % 20)), "x", 0.1, "non_finite"),
+    "type": (_with("x", ["?"] * 50 + list(50.0 + np.arange(450) % 20)), "x", 0.1, "type_mismatch"),
+    "range": (_with("x", np.where(np.arange(500) < 50, 500.0, 50.0 + np.arange(500) % 20)), "x", 0.1, "out_of_range"),
+    "unseen": (_with("town", ["new"] * 100 + list("abca") * 100), "town", 0.2, "unseen_category"),
+    "gone": (_frame(500, 1).drop(columns="x"), "x", 1.0, "missing_column"),
+    "new": (_frame(500, 1).assign(extra=1.5), "extra", 1.0, "unexpected_column"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_found_measured_and_named(fault, check) -> None:
+    frame, column, ratio, name = FAULTS[fault]
+    ratios, violated, bodies = check(frame)
+    assert violated == {(column, name)}
+    assert ratios[column, name] == pytest.approx(ratio)
+    (body,) = bodies
+    assert body.startswith(f"{column}: {ratio:.0%}".replace("%", " %"))
+    assert "500" in body or "450" in body
+
+
+def test_a_constant_column_is_found(check) -> None:
+    _, violated, bodies = check(_with("x", 50.0))
+    assert ("x", "constant") in violated
+    assert any(body.startswith("x: 100 % of 500 values are one and the same") for body in bodies)
+
+
+def test_few_bad_values_are_below_the_floor(check) -> None:
+    frame = _with("x", np.where(np.arange(500) < 2, np.nan, 50.0 + np.arange(500) % 20))
+    assert check(frame)[1] == set()
+    frame = _with("x", np.where(np.arange(500) < 25, np.nan, 50.0 + np.arange(500) % 20))
+    assert check(frame, quality_floor=0.1)[1] == set()
+    assert check(frame)[1] == {("x", "missing")}
+
+
+def test_without_a_baseline_ratios_are_reported_and_nothing_is_violated(check) -> None:
+    ratios, violated, _ = check(FAULTS["missing"][0], against=None)
+    assert ratios["x", "missing"] == pytest.approx(0.12)
+    assert violated == set()
+
+
+def test_a_value_a_little_beyond_the_range_is_in_it(check, baseline) -> None:
+    most = max(sketch.max for column, sketch in baseline.snapshot.columns.items() if column.name == "x")
+    frame = _with("x", np.where(np.arange(500) < 250, most * 1.01, 50.0 + np.arange(500) % 20))
+    assert ("x", "out_of_range") not in check(frame)[1]
+
+
+def test_a_series_of_ratios_starts_with_the_first_bad_value_and_stays(baseline) -> None:
+    processor = Processor(Config(window=10, step=10), baselines=lambda model: [baseline])
+
+    def serve(frame, now):
+        columns = Baseline.from_frame(frame, model="m").snapshot.columns
+        processor.add([Snapshot(Model("m"), now * SECOND, (now + 1) * SECOND, columns)])
+        processor.advance((now + 10) * SECOND)
+        return {
+            attributes["ml.quality.check"]: value
+            for metric, pairs in processor.signals().items()
+            for attributes, value in pairs
+            if metric.name == "ml.quality.ratio" and attributes["ml.column.name"] == "x"
+        }
+
+    assert set(serve(_frame(500, 1), 1000)) == {"missing"}
+    assert serve(FAULTS["infinite"][0], 1010)["non_finite"] == pytest.approx(0.1)
+    assert serve(_frame(500, 1), 1020)["non_finite"] == 0
