@@ -151,11 +151,12 @@ class Traffic(Thread):
             self._halt.wait(0.02)
 
     def _begin_window(self, requests: int) -> int:
-        """Wait for a window that holds no flights yet and has room for so many requests, and return its end.
+        """Wait for a window that holds no flights yet and has room for requests, and return its end.
 
-        Where a whole window has no room for them, its beginning will do.
+        It need not have room for all of them: a week in two windows is better than a window without flights, as a
+        verdict that is not certain at once asks for two windows in a row.
         """
-        need = min(requests * self._usual() + self._margin(), self._window - 10 * _AFTER_BOUNDARY)
+        need = min(requests * self._usual() + self._margin(), 0.4 * self._window)
         while not self._halt.is_set():
             now = time.time()
             end = self._end_of(now)
