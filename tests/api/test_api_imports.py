@@ -57,6 +57,6 @@ import sys, driftmeter
 driftmeter.instrument()
 assert "sklearn" not in sys.modules
 from sklearn.linear_model import LogisticRegression
-print(LogisticRegression.predict.__driftmeter_watched__)
+print(LogisticRegression.predict.__driftmeter_watched__ is LogisticRegression.predict)
 """
     assert _run([sys.executable, "-c", code], tmp_path) == "True"

@@ -110,6 +110,13 @@ def test_a_baseline_that_cannot_be_used_leaves_the_program_unwatched_and_is_said
     assert says in line
 
 
+def test_an_ordinary_exit_sends_the_last_interval(folder, tmp_path, receivers, kit) -> None:
+    received = receivers()
+    environ = kit.environment(folder, received.endpoint, OTEL_METRIC_EXPORT_INTERVAL=NEVER)
+    subprocess.run([kit.instrument, sys.executable, "-c", _SCRIPT], env=environ, cwd=tmp_path, check=True, timeout=60)
+    assert received.column_counts() == {"x": 1}
+
+
 def test_exit_with_a_dead_collector_is_bounded(folder, tmp_path, kit) -> None:
     # It listens and never answers: worse than a closed port.
     with socket.socket() as dead:

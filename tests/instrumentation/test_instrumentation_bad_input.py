@@ -134,13 +134,15 @@ def test_an_empty_batch_is_a_call_without_rows(rows, sdk) -> None:
     ],
     ids=lambda rows: type(rows).__name__,
 )
-def test_what_is_no_table_is_a_call_without_a_batch_size(rows, sdk) -> None:
+def test_what_is_no_table_is_a_call_without_a_batch_size_and_the_log_says_so_once(rows, sdk, caplog) -> None:
     sdk.watch()
     model = Echo()
+    model.predict(rows)
     assert model.predict(rows) == "answer"
     assert model.given is rows
-    (span,) = sdk.spans()
-    assert "ml.batch.size" not in span.attributes
+    assert not any("ml.batch.size" in span.attributes for span in sdk.spans())
+    (record,) = caplog.records
+    assert record.getMessage().startswith("driftmeter: model Echo is watched without its rows: ")
     assert sdk.counts() == {}
 
 

@@ -262,6 +262,67 @@ def test_models_are_let_go(sdk) -> None:
     assert not registry._declared
 
 
+def test_classes_that_are_made_and_dropped_are_let_go(sdk) -> None:
+    sdk.watch()
+
+    def made():
+        class Loaded(LogisticRegression):
+            def predict(self, rows):
+                return super().predict(rows)
+
+        Loaded().fit(X, Y).predict(X)
+        return weakref.ref(Loaded)
+
+    references = [made() for _ in range(5)]
+    gc.collect()
+    assert [reference() for reference in references] == [None] * 5
+    assert len(sdk.spans()) == 5
+
+
+def test_a_wrapper_that_another_has_put_around_a_method_stays(sdk) -> None:
+    import functools
+
+    class Model(BaseEstimator):
+        def predict(self, rows):
+            return len(rows)
+
+    sdk.watch()
+    watched = Model.predict
+
+    @functools.wraps(watched)
+    def theirs(self, rows):
+        return watched(self, rows) + 100
+
+    Model.predict = theirs
+    assert Model().predict(X) == 160
+    driftmeter.shutdown()
+    assert Model.predict is theirs
+    assert Model().predict(X) == 160
+    assert len(sdk.spans()) == 1
+
+
+def test_an_exception_that_has_no_text_is_still_the_models_own(sdk) -> None:
+    class MuteError(Exception):
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    class Model(BaseEstimator):
+        def predict(self, rows):
+            raise MuteError
+
+    from driftmeter.recorder import guard
+
+    sdk.watch()
+    guard.raises = False
+    try:
+        with pytest.raises(MuteError):
+            Model().predict(X)
+    finally:
+        guard.raises = None
+    (span,) = sdk.spans()
+    assert span.attributes["error.type"].endswith("MuteError")
+
+
 def test_cross_validation_counts_each_fold_once(sdk) -> None:
     sdk.watch()
     cross_val_predict(LogisticRegression(), X, Y, cv=4)

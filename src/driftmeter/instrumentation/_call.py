@@ -53,6 +53,7 @@ class _Call:
     recorder: ModelRecorder | None
     attributes: dict[str, Any]
     span: trace.Span
+    unreadable: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,12 @@ def _start(
 ) -> _Call:
     names = framework.feature_names(model)
     features: Table | None = None
+    unreadable = ""
     try:
         features = tabulate(source, names=names, max_columns=registry.config.max_columns)
-    except UnreadableError:
-        # The model will say what is wrong with it, if anything is.
-        features = None
+    except UnreadableError as error:
+        # The model itself will say what is wrong with it, if anything is.
+        unreadable = str(error)
     if features is not None and not features.named:
         features = registry.with_baseline_names(features, model)
     recorder = registry.recorder_for(
@@ -151,18 +153,20 @@ def _start(
         kind=SpanKind.INTERNAL,
         attributes=attributes if features is None else {**attributes, semconv.ML_BATCH_SIZE: len(features)},
     )
-    return _Call(framework, instruments, operation, features, source, recorder, attributes, span)
+    return _Call(framework, instruments, operation, features, source, recorder, attributes, span, unreadable)
 
 
 def _fail(started: _Call | None, error: BaseException, duration: float) -> None:
     if started is None:
         return
     kind = type(error).__qualname__
-    started.span.record_exception(error)
-    started.span.set_attribute(semconv.ERROR_TYPE, kind)
-    started.span.set_status(StatusCode.ERROR, str(error)[:200])
-    started.span.end()
     started.instruments.duration.record(duration, {**started.attributes, semconv.ERROR_TYPE: kind})
+    started.span.set_attribute(semconv.ERROR_TYPE, kind)
+    try:
+        started.span.record_exception(error)
+        started.span.set_status(StatusCode.ERROR, str(error)[:200])
+    finally:  # an exception may fail to become a text
+        started.span.end()
 
 
 def _finish(started: _Call | None, model: Any, result: Any, duration: float) -> None:
@@ -174,6 +178,9 @@ def _finish(started: _Call | None, model: Any, result: Any, duration: float) -> 
         started.instruments.rows.add(len(started.features), started.attributes)
     if started.recorder is None:
         return
+    registry = active()
+    if started.features is None and registry is not None:
+        registry.tell_unreadable(started.recorder.model, started.unreadable)
     tables: list[tuple[Role, Table]] = []
     if started.features is not None and _is_first_look(started, model):
         tables.append(("feature", started.features))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,30 +19,25 @@ class Patches:
         self._framework = framework
         self._instruments = instruments
         self._operations = operations
-        self._undo: list[Callable[[], None]] = []
+        self._classes: weakref.WeakSet[type] = weakref.WeakSet()
 
     def patch(self, cls: type) -> None:
         """Watch the class's methods, each where it is defined: often a mixin that is no model itself."""
         for base in cls.__mro__[:-1]:
             for operation in self._operations:
                 attribute = vars(base).get(operation)
-                if attribute is not None and not getattr(attribute, _MARK, False):
+                if attribute is not None and not _is_watched(attribute):
                     self._patch_attribute(base, operation, attribute)
 
     def _patch_attribute(self, cls: type, operation: str, attribute: Any) -> None:
         if callable(getattr(attribute, "fn", None)):
-            self._patch_descriptor(attribute, operation)
+            # scikit-learn's available_if: a method that is there only when the wrapped estimator has it.
+            if not _is_watched(attribute.fn):
+                attribute.fn = self._watched(attribute.fn, operation)
+                self._classes.add(cls)
         elif callable(attribute) and _binds(attribute):
             setattr(cls, operation, self._watched(attribute, operation))
-            self._undo.append(functools.partial(setattr, cls, operation, attribute))
-
-    def _patch_descriptor(self, descriptor: Any, operation: str) -> None:
-        # scikit-learn's available_if: a method that is there only when the wrapped estimator has it.
-        if getattr(descriptor.fn, _MARK, False):
-            return
-        original = descriptor.fn
-        descriptor.fn = self._watched(original, operation)
-        self._undo.append(functools.partial(setattr, descriptor, "fn", original))
+            self._classes.add(cls)
 
     def _watched(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
         framework, instruments = self._framework, self._instruments
@@ -50,13 +46,24 @@ class Patches:
         def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
             return call(original, self, args, kwargs, framework=framework, instruments=instruments, operation=operation)
 
-        setattr(watched, _MARK, True)
+        setattr(watched, _MARK, watched)
         return watched
 
     def restore(self) -> None:
-        """Put every original back."""
-        while self._undo:
-            self._undo.pop()()
+        """Put every original back, where nobody else has put something in its place."""
+        for cls in self._classes:
+            for operation in self._operations:
+                attribute: Any = vars(cls).get(operation)
+                if _is_watched(attribute):
+                    setattr(cls, operation, attribute.__wrapped__)
+                elif _is_watched(getattr(attribute, "fn", None)):
+                    attribute.fn = attribute.fn.__wrapped__
+        self._classes.clear()
+
+
+def _is_watched(attribute: Any) -> bool:
+    # The mark is the function itself: `functools.wraps` copies marks to whatever wraps a watched method.
+    return attribute is not None and getattr(attribute, _MARK, None) is attribute
 
 
 def _binds(attribute: object) -> bool:

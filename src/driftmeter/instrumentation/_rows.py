@@ -8,21 +8,27 @@ from typing import Any
 
 from driftmeter.recorder import Registry, guard
 from driftmeter.schema import Model, Role
-from driftmeter.tables import Table, tabulate
+from driftmeter.tables import Table, UnreadableError, tabulate
 
 
 def record_rows(
     registry: Registry, model: Model, features: Any, outputs: Mapping[Role, Any], *, names: Sequence[str] = ()
 ) -> None:
-    """Record features and outputs of one batch; trouble is counted, never raised."""
+    """Record features and outputs of one batch; trouble is counted or told in the log, never raised."""
     with guard:
-        tables: list[tuple[Role, Table]] = [("feature", tabulate(features, names=names))]
-        for role, values in outputs.items():
-            if values is not None:
-                table = tabulate(values)
-                if len(table.names) == 1 and not isinstance(values, Mapping) and not hasattr(values, "columns"):
-                    table = replace(table, names=(role,))
-                tables.append((role, table))
+        try:
+            tables: list[tuple[Role, Table]] = [("feature", tabulate(features, names=names))]
+            tables += [(role, _output(role, values)) for role, values in outputs.items() if values is not None]
+        except UnreadableError as error:
+            registry.tell_unreadable(model, str(error))
+            return
         recorder = registry.recorder(model)
         if recorder is not None:
             recorder.record(tables)
+
+
+def _output(role: Role, values: Any) -> Table:
+    table = tabulate(values)
+    if len(table.names) == 1 and not isinstance(values, Mapping) and not hasattr(values, "columns"):
+        return replace(table, names=(role,))
+    return table

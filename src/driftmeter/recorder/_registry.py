@@ -35,6 +35,7 @@ class Registry:
         self._bound: dict[int, tuple[Any, ModelRecorder]] = {}
         self._baselines: defaultdict[Model, list[Baseline]] = defaultdict(list)
         self._refusing = False
+        self._unreadable: set[Model] = set()
         self.before_record: Callable[[], None] | None = None
         """Called before each model is looked up; the host waits here for a meter provider to be set."""
         for baseline in baselines:
@@ -163,6 +164,12 @@ class Registry:
                 kinds["feature", name] = column_config.kind
         ignored = frozenset(name for name, column_config in configured.items() if column_config.ignore)
         return Columns(kinds, categories, ignored)
+
+    def tell_unreadable(self, model: Model, why: str) -> None:
+        """Say in the log, once a model, that its rows cannot be read, and why."""
+        if model not in self._unreadable:
+            self._unreadable.add(model)
+            _logger.warning("driftmeter: model %s is watched without its rows: %s", model.name, why)
 
     def take(self) -> list[Snapshot]:
         """Return what all models recorded since the last call, one snapshot a model and step."""
