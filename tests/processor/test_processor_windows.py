@@ -266,3 +266,48 @@ def test_snapshots_of_one_step_may_come_in_parts_and_late_windows_in_one_go(trai
     assert served.signals()["ml.window.rows"] == {None: 0}
     served.processor.advance(1045 * SECOND)
     assert served.signals()["ml.window.rows"] == {None: 100}
+
+
+def test_a_column_without_a_single_value_loses_nothing_of_the_others(training) -> None:
+    served = Served(training)
+    signals = served.serve(_usual(500, 1, wind=np.full(500, np.nan)))
+    assert signals["ml.window.rows"] == {None: 500}
+    assert set(signals["ml.skew.detected"]) == {"temp", "town"}
+    assert signals["ml.quality.violated"]["wind", "missing"] == 1
+
+
+def _shifted(seed: int) -> dict:
+    """A shift that no one window is sure of: p is between the two rates that a verdict may rest on."""
+    return _usual(200, seed, temp=np.random.default_rng(seed).normal(53.0, 10, 200))
+
+
+def test_what_holds_in_two_windows_running_is_a_verdict_though_neither_is_certain(training) -> None:
+    served = Served(training, alpha=1e-12)
+    found = [served.serve(_shifted(seed))["ml.skew.detected"]["temp"] for seed in range(2)]
+    assert found == [0, 1]
+    alone = Served(training, alpha=1e-12, alpha_repeated=0)
+    assert [alone.serve(_shifted(seed))["ml.skew.detected"]["temp"] for seed in range(2)] == [0, 0]
+
+
+@pytest.mark.parametrize("between", [None, _usual(10, 3)], ids=["no rows", "too few rows"])
+def test_a_window_that_says_nothing_does_not_come_between_two_that_do(between, training) -> None:
+    served = Served(training, alpha=1e-12)
+    served.serve(_shifted(0))
+    served.serve(between)
+    assert served.serve(_shifted(1))["ml.skew.detected"]["temp"] == 1
+
+
+def test_a_small_change_is_told_with_as_many_decimals_as_it_takes() -> None:
+    from driftmeter.processor._words import percents
+
+    assert percents(0.1602, 0.1638) == ("16.0 %", "16.4 %")
+    assert percents(0.16, 0.38) == ("16 %", "38 %")
+    assert percents(0.2, 0.2) == ("20 %", "20 %")
+
+
+def test_a_critical_columns_verdict_is_an_error_and_a_threshold_stands_in_for_calibration(training) -> None:
+    columns = {"temp": ColumnConfig(critical=True), "wind": ColumnConfig(threshold=0.0)}
+    served = Served(training, models={"m": ModelConfig(columns=columns)})
+    served.serve(_usual(500, 1, temp=np.random.default_rng(1).normal(70, 10, 500)))
+    severities = {event.attributes["ml.column.name"]: event.severity for event in served.events}
+    assert severities == {"temp": "error", "wind": "warn"}

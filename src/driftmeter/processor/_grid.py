@@ -65,7 +65,7 @@ class NumericGrid:
 
     def count(self, sketch: Sketch) -> Int64Array:
         """Return a sketch's rows by bin, shape (bins,)."""
-        if not isinstance(sketch, NumericSketch):
+        if not isinstance(sketch, NumericSketch) or not sketch.count:
             return np.zeros(len(self.baseline), dtype=np.int64)
         keys, counts = _keys_at(sketch, self.scale)
         at = np.minimum(np.searchsorted(self.last_keys, keys), len(self.last_keys) - 1)

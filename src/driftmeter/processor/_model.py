@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from driftmeter.baseline import Baseline
@@ -69,7 +69,7 @@ class ModelProcessor:
         self._tumbling: list[Snapshot] = []
         self._earlier: list[Snapshot] = []
         self._latest_previous: Comparison | None = None
-        self._suspected: dict[tuple[str, int], frozenset[Column]] = {}
+        self._suspected: dict[str, dict[int, frozenset[Column]]] = {}
 
     def add(self, snapshot: Snapshot) -> None:
         """Add what was recorded in one step, or a part of it."""
@@ -118,8 +118,6 @@ class ModelProcessor:
             window = self._windows.window(end)
             yield self._evaluate(window, end)
             self._windows.forget_before(end)
-            oldest = end - self._window
-            self._suspected = {key: columns for key, columns in self._suspected.items() if key[1] > oldest}
             if end % self._window == 0 and self._config.previous_window:
                 self._roll(end)
 
@@ -132,6 +130,7 @@ class ModelProcessor:
         usual = next((comparison for comparison in comparisons if comparison.baseline.snapshot is self._usual), None)
         if usual is not None:
             findings += _quality.check_constant(usual.verdicts, rules)
+        findings = [replace(found, critical=self._rules.of(found.column).critical) for found in findings]
         return Evaluation(self._model, end, window.rows, comparisons, findings)
 
     def _comparisons(self, window: Window, end: int) -> Iterator[Comparison]:
@@ -146,13 +145,29 @@ class ModelProcessor:
             counts = window.counts.get(comparer)
             if counts is None:
                 continue
-            before = self._suspected.get((kind, end - self._window), frozenset())
+            before = self._suspected_before(kind, end - self._window)
             verdicts = comparer.verdicts(counts, self._rules, before=before)
-            self._suspected[kind, end] = frozenset(verdict.column for verdict in verdicts if verdict.suspected)
+            self._suspect(kind, end, verdicts, before)
             comparison = Comparison(comparer.baseline, verdicts)
             if moving:
                 self._latest_previous = comparison
             yield comparison
+
+    def _suspected_before(self, kind: str, end: int) -> frozenset[Column]:
+        """Return the columns suspected in the last window with verdicts that ended by ``end``; older ones go."""
+        windows = self._suspected.get(kind, {})
+        ended = [other for other in windows if other <= end]
+        if not ended:
+            return frozenset()
+        self._suspected[kind] = {other: columns for other, columns in windows.items() if other >= max(ended)}
+        return windows[max(ended)]
+
+    def _suspect(self, kind: str, end: int, verdicts: Sequence[Verdict], before: frozenset[Column]) -> None:
+        """Note the columns suspected in a window; one with too few rows there keeps what was thought of it."""
+        if verdicts:
+            judged = {verdict.column for verdict in verdicts}
+            suspected = {verdict.column for verdict in verdicts if verdict.suspected}
+            self._suspected.setdefault(kind, {})[end] = frozenset(suspected | (before - judged))
 
     def _roll(self, end: int) -> None:
         """Make the window that ended the previous one."""

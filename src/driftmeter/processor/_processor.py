@@ -80,15 +80,14 @@ class Processor:
                 if turned:
                     name, words = (detected, describe) if verdict.detected else (resolved, describe_resolved)
                     attributes = _comparison_attributes(evaluation.model, verdict.column, comparison.baseline)
-                    grave: Severity = "error" if verdict.critical else "warn"
-                    severity = grave if verdict.detected else "info"
+                    severity = _severity(now=verdict.detected, critical=verdict.critical)
                     events.append(Event(name.name, words(verdict), attributes, severity, evaluation.end))
         violated, kept = semconv.QUALITY_TURNED
         for finding in evaluation.findings:
             if self._turn((evaluation.model, finding.check, finding.column), now=finding.violated):
                 name = violated if finding.violated else kept
                 attributes = _finding_attributes(evaluation.model, finding)
-                severity = "warn" if finding.violated else "info"
+                severity = _severity(now=finding.violated, critical=finding.critical)
                 events.append(Event(name.name, describe_finding(finding), attributes, severity, evaluation.end))
         return events
 
@@ -129,6 +128,12 @@ class Processor:
     def latest(self) -> Mapping[Model, Evaluation]:
         """Return the latest evaluation of each model."""
         return self._latest
+
+
+def _severity(*, now: bool, critical: bool) -> Severity:
+    if not now:
+        return "info"
+    return "error" if critical else "warn"
 
 
 def _add_comparison(

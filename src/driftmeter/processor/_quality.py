@@ -38,6 +38,7 @@ class Finding:
     baseline_bad: int
     baseline_rows: int
     violated: bool = False
+    critical: bool = False
 
     @property
     def ratio(self) -> float:

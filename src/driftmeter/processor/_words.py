@@ -47,7 +47,7 @@ def describe(verdict: Verdict) -> str:
 
 def describe_resolved(verdict: Verdict) -> str:
     """Return the sentence for a verdict that turned back."""
-    return f"{verdict.column.name}: as in the baseline again; {_figures(verdict)}"
+    return f"{verdict.column.name}: quiet again; {_figures(verdict)}"
 
 
 def _figures(verdict: Verdict) -> str:
@@ -76,6 +76,16 @@ def percent(share: float) -> str:
     return f"{value:.0f} %" if value >= 10 or value == round(value) else f"{value:.1f} %"
 
 
+def percents(before: float, after: float) -> tuple[str, str]:
+    """Return two shares as percentages, with as many decimals as it takes to tell them apart."""
+    words = percent(before), percent(after)
+    for decimals in (1, 2, 3):
+        if words[0] != words[1] or before == after:
+            break
+        words = f"{100 * before:.{decimals}f} %", f"{100 * after:.{decimals}f} %"
+    return words
+
+
 def moved(binned: Binned) -> list[str]:
     """Return the greatest gain and the greatest loss, the greater first."""
     before = binned.baseline / binned.baseline.sum()
@@ -84,11 +94,12 @@ def moved(binned: Binned) -> list[str]:
     gains = sorted((run for run in runs if run.change >= _LEAST_MOVE), key=lambda run: -run.change)
     losses = sorted((run for run in runs if run.change <= -_LEAST_MOVE), key=lambda run: run.change)
     chosen = sorted(gains[: _MOVES // 2] + losses[: _MOVES // 2], key=lambda run: -abs(run.change))
-    return [
-        f"{_name(binned, run)} {'' if i else 'went '}from {percent(run.before)} to {percent(run.after)}"
-        f"{'' if i else ' of rows'}"
-        for i, run in enumerate(chosen)
-    ]
+    sentences: list[str] = []
+    for i, run in enumerate(chosen):
+        first, last = percents(run.before, run.after)
+        went, rows = ("", "") if i else ("went ", " of rows")
+        sentences.append(f"{_name(binned, run)} {went}from {first} to {last}{rows}")
+    return sentences
 
 
 @dataclass(frozen=True, slots=True)
