@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._errors import DemoError
-from ._run import Options, run
+from driftmeter.demo._errors import DemoError
+from driftmeter.demo._run import Options, run
 
 __all__ = ["DemoError", "Options", "run"]

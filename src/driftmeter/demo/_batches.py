@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from ._flights import Flights
+from driftmeter.demo._flights import Flights
 
 if TYPE_CHECKING:
     import pandas as pd

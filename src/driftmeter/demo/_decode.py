@@ -11,8 +11,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from driftmeter import semconv
-
-from ._windows import ColumnSignal, Event, QualitySignal, Signals
+from driftmeter.demo._windows import ColumnSignal, Event, QualitySignal, Signals
 
 METHODS: Final = ("psi", "jensen_shannon", "hellinger", "total_variation", "kolmogorov_smirnov", "wasserstein")
 """Which distance is shown when a column has several: the first of these that is there, else the first by name."""

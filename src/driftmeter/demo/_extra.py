@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from ._errors import DemoError
+from driftmeter.demo._errors import DemoError
 
 MODULES = (
     "fastapi",

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import pandas as pd
 
-from ._errors import DemoError
+from driftmeter.demo._errors import DemoError
 
 NUMERIC: Final = (
     "temp",

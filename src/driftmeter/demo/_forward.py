@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import httpx
 from opentelemetry.util.re import parse_env_headers
 
-from ._errors import DemoError
-from ._receiver import PROTOBUF, REQUESTS, Delivery
+from driftmeter.demo._errors import DemoError
+from driftmeter.demo._receiver import PROTOBUF, REQUESTS, Delivery
 
 _log = logging.getLogger(__name__)
 

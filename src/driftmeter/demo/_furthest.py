@@ -16,12 +16,11 @@ import pandas as pd
 from driftmeter import semconv
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config
+from driftmeter.demo._windows import Window
 from driftmeter.processor import Processor
 
-from ._windows import Window
-
 if TYPE_CHECKING:
-    from ._flights import Flights
+    from driftmeter.demo._flights import Flights
 
 
 _SECOND: Final = 1_000_000_000

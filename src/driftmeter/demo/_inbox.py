@@ -11,8 +11,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from ._decode import decode_durations, decode_events, decode_metrics
-from ._windows import Event, Signals, Stretch, Window
+from driftmeter.demo._decode import decode_durations, decode_events, decode_metrics
+from driftmeter.demo._windows import Event, Signals, Stretch, Window
 
 SETTLE_SECONDS: Final = 1.0
 """How long after its end a window waits for its last spans and events, which are sent in batches of their own."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ._windows import Window
+from driftmeter.demo._windows import Window
 
 
 class JsonView:

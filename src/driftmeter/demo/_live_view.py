@@ -13,8 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ._windows import ColumnSignal, Event, Window, week_number
-from ._wording import check, headline, p_value, shift, verdict
+from driftmeter.demo._windows import ColumnSignal, Event, Window, week_number
+from driftmeter.demo._wording import check, headline, p_value, shift, verdict
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 NEWS: Final = 4

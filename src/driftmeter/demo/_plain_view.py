@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from ._windows import Window, week_number
-from ._wording import check, headline, p_value, shift
+from driftmeter.demo._windows import Window, week_number
+from driftmeter.demo._wording import check, headline, p_value, shift
 
 
 class PlainView:

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from ._inbox import Message
+from driftmeter.demo._inbox import Message
 
 REQUESTS: Final[dict[str, type[Message]]] = {
     "traces": ExportTraceServiceRequest,

@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.console import Console
 
-from ._errors import DemoError
-from ._extra import check_extra
-from ._interrupts import Interrupts
-from ._json_view import JsonView
-from ._live_view import LiveView
-from ._plain_view import PlainView
-from ._summary import summarize
+from driftmeter.demo._errors import DemoError
+from driftmeter.demo._extra import check_extra
+from driftmeter.demo._interrupts import Interrupts
+from driftmeter.demo._json_view import JsonView
+from driftmeter.demo._live_view import LiveView
+from driftmeter.demo._plain_view import PlainView
+from driftmeter.demo._summary import summarize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._flights import Flights
-    from ._furthest import Retelling
-    from ._inbox import Inbox
-    from ._receiver import Delivery, Receiver
-    from ._server import Server
-    from ._traffic import Traffic
-    from ._train import Trained
-    from ._windows import Stretch, Window
+    from driftmeter.demo._flights import Flights
+    from driftmeter.demo._furthest import Retelling
+    from driftmeter.demo._inbox import Inbox
+    from driftmeter.demo._receiver import Delivery, Receiver
+    from driftmeter.demo._server import Server
+    from driftmeter.demo._traffic import Traffic
+    from driftmeter.demo._train import Trained
+    from driftmeter.demo._windows import Stretch, Window
 
 SEED: Final = 2013
 INTERRUPTED: Final = 130
@@ -132,10 +132,9 @@ class _Demo:
 
     def run(self, environ: Mapping[str, str]) -> None:
         from driftmeter.baseline import Baseline
-
-        from ._furthest import Retelling
-        from ._inbox import Inbox
-        from ._train import MODEL_NAME
+        from driftmeter.demo._furthest import Retelling
+        from driftmeter.demo._inbox import Inbox
+        from driftmeter.demo._train import MODEL_NAME
 
         with tempfile.TemporaryDirectory(prefix="driftmeter-demo-", ignore_cleanup_errors=True) as name:
             training, weeks = self._data()
@@ -157,8 +156,8 @@ class _Demo:
             )
 
     def _data(self) -> tuple[Flights, list[Flights]]:
-        from ._batches import limit_rows
-        from ._flights import FIRST_SERVED, LAST_SERVED, load
+        from driftmeter.demo._batches import limit_rows
+        from driftmeter.demo._flights import FIRST_SERVED, LAST_SERVED, load
 
         since = self._options.since or FIRST_SERVED
         if not FIRST_SERVED <= since <= LAST_SERVED:
@@ -172,7 +171,7 @@ class _Demo:
         return flights.training(), weeks
 
     def _train(self, training: Flights, *, folder: Path) -> Trained:
-        from ._train import describe, train
+        from driftmeter.demo._train import describe, train
 
         started = time.perf_counter()
         trained = train(training, folder=folder)
@@ -187,8 +186,8 @@ class _Demo:
 
     @contextmanager
     def _receiver(self, environ: Mapping[str, str], inbox: Inbox) -> Iterator[Receiver]:
-        from ._forward import Forwarder, targets
-        from ._receiver import Receiver
+        from driftmeter.demo._forward import Forwarder, targets
+        from driftmeter.demo._receiver import Receiver
 
         found = targets(environ)
         forwarder = Forwarder(found) if found else None
@@ -213,8 +212,8 @@ class _Demo:
     def _server(
         self, trained: Trained, weeks: list[Flights], *, receiver: Receiver, environ: Mapping[str, str], folder: Path
     ) -> Server:
-        from ._server import Server, environment, find_app
-        from ._traffic import window_seconds
+        from driftmeter.demo._server import Server, environment, find_app
+        from driftmeter.demo._traffic import window_seconds
 
         self._window = window_seconds(trained.model, weeks)
         settings = environment(
@@ -227,8 +226,8 @@ class _Demo:
         return Server(find_app(), environ=settings, folder=folder)
 
     def _serve(self, server: Server, weeks: list[Flights], *, inbox: Inbox) -> None:
-        from ._server import APP
-        from ._traffic import Traffic
+        from driftmeter.demo._server import APP
+        from driftmeter.demo._traffic import Traffic
 
         with ExitStack() as stack:
             stack.callback(self._stop, server)

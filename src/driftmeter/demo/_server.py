@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ._errors import DemoError
+from driftmeter.demo._errors import DemoError
 
 START_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 15.0

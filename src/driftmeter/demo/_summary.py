@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from driftmeter import semconv
-
-from ._windows import ColumnSignal, Event, Window
-from ._wording import shift
+from driftmeter.demo._windows import ColumnSignal, Event, Window
+from driftmeter.demo._wording import shift
 
 _DETECTED: Final = semconv.SKEW_TURNED[0].name
 _VIOLATED: Final = semconv.QUALITY_TURNED[0].name

@@ -15,9 +15,9 @@ import httpx
 import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
-from ._batches import BATCH_ROWS, Batch, batches, encode
-from ._flights import Flights
-from ._windows import Stretch
+from driftmeter.demo._batches import BATCH_ROWS, Batch, batches, encode
+from driftmeter.demo._flights import Flights
+from driftmeter.demo._windows import Stretch
 
 MAX_WINDOW_SECONDS: Final = 5
 

@@ -15,8 +15,7 @@ from sklearn.preprocessing import OrdinalEncoder
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from driftmeter.baseline import Baseline
-
-from ._flights import CATEGORICAL, FEATURES, Flights
+from driftmeter.demo._flights import CATEGORICAL, FEATURES, Flights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ._windows import ColumnSignal, Event, QualitySignal, Window
+from driftmeter.demo._windows import ColumnSignal, Event, QualitySignal, Window
 
 SMALLEST_P: Final = 1e-12
 """Below it a p-value says no more than 'certainly not chance'."""
