@@ -18,7 +18,7 @@ from driftmeter.sketches import (
     NumericSketch,
     Sketch,
 )
-from driftmeter.tables import Table, kind_of, to_categories, to_float64
+from driftmeter.tables import Table, kind_of, to_categories, to_codes, to_float64
 from driftmeter.typing import Int64Array
 
 MAX_CATEGORIES: Final = 1000
@@ -91,9 +91,11 @@ def _numeric(values: Any, rows: Int64Array | None) -> NumericSketch:
 
 
 def _categorical(values: Any, rows: Int64Array | None) -> CategoricalSketch:
-    listed = to_categories(values)
-    if rows is not None:
-        listed = [listed[row] for row in rows.tolist()]
     counter = CategoryCounter(max_others=MAX_CATEGORIES if rows is None else BLOCK_CATEGORIES)
-    counter.add(listed)
+    coded = to_codes(values)
+    if coded is not None:
+        counter.add_codes(coded.codes if rows is None else coded.codes[rows], coded.names)
+        return counter.take()
+    listed = to_categories(values)
+    counter.add(listed if rows is None else [listed[row] for row in rows.tolist()])
     return counter.take()

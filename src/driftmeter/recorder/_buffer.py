@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from driftmeter.schema import Column
-from driftmeter.tables import Table, to_categories, to_float64
+from driftmeter.tables import Coded, Table, to_categories, to_codes, to_float64
 from driftmeter.typing import Float64Array, Int64Array
 
 _NUMERIC_DTYPES = "biuf"
@@ -24,11 +24,13 @@ _NUMERIC_DTYPES = "biuf"
 class Batch:
     """Rows that left the buffer: ``numeric`` of shape (rows, numeric columns), one list a categorical column.
 
-    ``mismatched`` counts, by numeric column, the values of a wrong type; they are NaN in ``numeric``.
+    ``coded`` holds what came as codes of categories, likewise. ``mismatched`` counts, by numeric column, the values of
+    a wrong type; they are NaN in ``numeric``.
     """
 
     numeric: Float64Array
     categorical: list[list[Any]]
+    coded: list[list[Coded]]
     mismatched: Int64Array
 
 
@@ -46,6 +48,7 @@ class RowBuffer:
         self._matrix = np.empty((0, len(self._numeric))) if self._spare is None else self._spare
         self._spare = None
         self._lists: list[list[Any]] = [[] for _ in self._categorical]
+        self._coded: list[list[Coded]] = [[] for _ in self._categorical]
         self._mismatched = np.zeros(len(self._numeric), dtype=np.int64)
         self.rows = 0
 
@@ -69,12 +72,15 @@ class RowBuffer:
     def _append_columns(self, table: Table, start: int, stop: int, target: Float64Array) -> None:
         # All is read before anything is kept: a column that cannot be read must not leave half a row behind.
         numbers = [to_float64(table.column(position)[start:stop]) for position in self._numeric]
-        categories = [to_categories(table.column(position)[start:stop]) for position in self._categorical]
+        categories = [_categories(table.column(position)[start:stop]) for position in self._categorical]
         for at, (values, mismatched) in enumerate(numbers):
             target[:, at] = values
             self._mismatched[at] += mismatched
-        for kept, names in zip(self._lists, categories, strict=True):
-            kept.extend(names)
+        for at, found in enumerate(categories):
+            if isinstance(found, Coded):
+                self._coded[at].append(found)
+            else:
+                self._lists[at].extend(found)
 
     def _grow(self, rows: int) -> None:
         # Twice as large each time, so that a model that is called rarely holds little.
@@ -84,7 +90,7 @@ class RowBuffer:
 
     def detach(self) -> Batch:
         """Take out the rows that are held."""
-        batch = Batch(self._matrix[: self.rows], self._lists, self._mismatched)
+        batch = Batch(self._matrix[: self.rows], self._lists, self._coded, self._mismatched)
         self._start_anew()
         return batch
 
@@ -93,3 +99,8 @@ class RowBuffer:
         base = batch.numeric.base
         if isinstance(base, np.ndarray) and base.shape[1:] == (len(self._numeric),):
             self._spare = base
+
+
+def _categories(values: Any) -> Coded | list[Any]:
+    coded = to_codes(values)
+    return to_categories(values) if coded is None else coded

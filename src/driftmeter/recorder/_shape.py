@@ -73,8 +73,10 @@ class Shape:
         if self._numeric:
             self._sketcher.add(batch.numeric)
             self._mismatched += batch.mismatched
-        for counter, values in zip(self._counters, batch.categorical, strict=True):
+        for counter, values, coded in zip(self._counters, batch.categorical, batch.coded, strict=True):
             counter.add(values)
+            for part in coded:
+                counter.add_codes(part.codes, part.names)
         self.buffer.give_back(batch)
 
     def take(self) -> dict[Column, Sketch]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import numbers
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from driftmeter.schema import Kind
 from driftmeter.sketches import is_missing
-from driftmeter.typing import Float64Array
+from driftmeter.typing import AnyArray, Float64Array
 
 _NUMERIC = "biuf"
 _PYTHON_NUMBERS = frozenset({float, int, bool})
@@ -99,6 +100,26 @@ def _from_objects(values: list[Any]) -> tuple[Float64Array, int]:
         except ArithmeticError:  # an integer beyond float64, a signalling NaN
             out[i] = np.inf
     return out, mismatched
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Categories as pandas holds them: ``codes`` are places in ``names``, -1 a null."""
+
+    codes: AnyArray
+    names: list[Any]
+
+
+def to_codes(values: Any) -> Coded | None:
+    """Return a copy of a pandas Categorical column's codes and its categories.
+
+    None for any other column, and where there are more categories than values: then the values are the lesser part.
+    """
+    categorical = getattr(values, "cat", None)
+    categories = getattr(categorical, "categories", None)
+    if categorical is None or categories is None or len(categories) > len(values):
+        return None
+    return Coded(np.array(categorical.codes), categories.tolist())
 
 
 def to_categories(values: Any) -> list[Any]:
