@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 import urllib.request
 from pathlib import Path
 
@@ -40,11 +41,16 @@ def _group_is_gone(server: Server) -> bool:
 
 
 def _is_gone(process: psutil.Process) -> bool:
-    try:
-        # An orphan that nobody reaps yet is dead too.
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            # An orphan that nobody reaps yet is dead too.
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.01)  # a killed process runs for another instant
+    return False
 
 
 def test_it_serves_until_it_is_stopped_and_leaves_nothing(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from driftmeter.demo._windows import ColumnSignal, Event, QualitySignal, Window
+from driftmeter.processor import percent
 
 SMALLEST_P: Final = 1e-12
 """Below it a p-value says no more than 'certainly not chance'."""
@@ -33,7 +34,7 @@ def verdict(column: ColumnSignal) -> str:
 
 def check(quality: QualitySignal) -> str:
     """Return ``'pressure missing 38 %'``."""
-    ratio = "" if quality.ratio is None else f" {100 * quality.ratio:.2g} %"
+    ratio = "" if quality.ratio is None else f" {percent(quality.ratio)}"
     return f"{quality.column} {quality.check.replace('_', ' ')}{ratio}"
 
 

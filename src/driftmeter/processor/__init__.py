@@ -5,7 +5,7 @@ from driftmeter.processor._model import Comparison, Evaluation
 from driftmeter.processor._processor import Event, Processor
 from driftmeter.processor._quality import Finding
 from driftmeter.processor._rules import ColumnRules, Rules
-from driftmeter.processor._words import describe, describe_finding
+from driftmeter.processor._words import describe, describe_finding, percent
 
 __all__ = [
     "Binned",
@@ -21,4 +21,5 @@ __all__ = [
     "Verdict",
     "describe",
     "describe_finding",
+    "percent",
 ]
