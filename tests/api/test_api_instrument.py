@@ -228,3 +228,27 @@ def test_a_baseline_of_the_configuration_is_the_models_whose_features_it_describ
     (span,) = sdk.spans()
     assert (span.attributes["ml.model.name"], span.attributes["ml.model.version"]) == ("delay", "3")
     assert sdk.counts() == {"a": 4, "b": 4, "prediction": 4}
+
+
+def test_a_signal_handler_of_the_programs_own_is_left_alone(sdk) -> None:
+    def own(number, frame):
+        raise SystemExit(number)
+
+    before = signal.signal(signal.SIGTERM, own)
+    try:
+        sdk.watch()
+        assert signal.getsignal(signal.SIGTERM) is own
+        driftmeter.shutdown()
+        assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_watching_can_be_started_in_any_thread(sdk, model) -> None:
+    import threading
+
+    thread = threading.Thread(target=sdk.watch)
+    thread.start()
+    thread.join(30)
+    model.predict(X)
+    assert sdk.counts()["f0"] == 4

@@ -428,3 +428,26 @@ class TestColumns:
         assert sdk.counts() == dict.fromkeys(("f0", "f1", "f2", "prediction"), 60)
         VotingRegressor([("line", LinearRegression())]).fit(X, NUMBERS).predict(X)
         assert sdk.counts()["prediction"] == 60
+
+
+def test_tasks_of_one_thread_keep_their_own_calls(sdk) -> None:
+    import asyncio
+
+    model = LogisticRegression().fit(X, Y)
+    sdk.watch()
+
+    async def serve(size: int) -> None:
+        rows = X[:size].copy()
+        for _ in range(3):
+            await asyncio.sleep(0)
+            model.predict_proba(rows)
+            await asyncio.sleep(0)
+            model.predict(rows)
+
+    async def serve_all() -> None:
+        await asyncio.gather(*(serve(size) for size in range(1, 9)))
+
+    asyncio.run(serve_all())
+    assert len(sdk.spans()) == 48
+    # Each task's second look at its own rows counts nothing, whatever the others do in between.
+    assert sdk.counts()["f0"] == 3 * sum(range(1, 9))
