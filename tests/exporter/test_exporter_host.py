@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections import Counter
@@ -13,9 +11,8 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
+    ConsoleMetricExporter,
     InMemoryMetricReader,
-    MetricExporter,
-    MetricExportResult,
     MetricReader,
     MetricsData,
     PeriodicExportingMetricReader,
@@ -24,7 +21,7 @@ from opentelemetry.sdk.resources import Resource
 
 import driftmeter
 from driftmeter.config import Config
-from driftmeter.exporter import Host, SketchExporter
+from driftmeter.exporter import Host
 from driftmeter.exporter import _sdk as private
 from driftmeter.recorder import Registry
 from driftmeter.schema import Model
@@ -79,7 +76,7 @@ class TestPrivateNames:
         provider.shutdown()
 
     def test_a_periodic_reader_names_its_exporter_and_its_temporality(self) -> None:
-        exporter = _Kept()
+        exporter = ConsoleMetricExporter()
         reader = PeriodicExportingMetricReader(exporter, export_interval_millis=3_600_000)
         assert private.exporter_of(reader) is exporter
         assert isinstance(reader._preferred_temporality, dict) or reader._preferred_temporality is None
@@ -208,141 +205,6 @@ class TestAppended:
         assert private.appended(None, [], lambda: resource) is None
         data = private.appended(MetricsData([]), [metric], lambda: resource)
         assert data.resource_metrics[0].scope_metrics[0].metrics == [metric]
-
-
-class _Kept(MetricExporter):
-    """An exporter that keeps what it is given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.exported: list[MetricsData] = []
-        self.calls: list[str] = []
-
-    def export(self, metrics_data, timeout_millis=10_000, **kwargs):
-        self.exported.append(metrics_data)
-        return MetricExportResult.SUCCESS
-
-    def force_flush(self, timeout_millis=10_000):
-        self.calls.append("flush")
-        return True
-
-    def shutdown(self, timeout_millis=30_000, **kwargs):
-        self.calls.append("shutdown")
-
-
-class TestFallbackExporter:
-    @staticmethod
-    def _names(data) -> Counter:
-        return Counter(m.name for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics)
-
-    def test_it_sends_the_same_as_a_joined_reader(self) -> None:
-        joined, inner = _Kept(), _Kept()
-        wrapped = SketchExporter(inner)
-        readers = [PeriodicExportingMetricReader(e, export_interval_millis=3_600_000) for e in (joined, wrapped)]
-        provider = MeterProvider(readers)
-        driftmeter.instrument(meter_provider=provider, window="1h")
-        try:
-            # The wrapping exporter is known to the host from its first export on.
-            provider.force_flush()
-            for rows in (3, 4):
-                driftmeter.record(model="m", features={"x": [1.0] * rows, "c": ["a"] * rows})
-                provider.force_flush()
-        finally:
-            driftmeter.shutdown()
-            provider.shutdown()
-        for told in (joined, inner):
-            assert [count for count in map(self._counts, told.exported) if count] == [{"m": 3}, {"m": 7}, {"m": 7}]
-            assert all(len(data.resource_metrics) == 1 for data in told.exported)
-            assert max(max(self._names(data).values()) for data in told.exported) == 1
-        assert self._names(joined.exported[-1]) == self._names(inner.exported[-1])
-
-    @staticmethod
-    def _counts(data) -> Counter:
-        return _counts(m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics)
-
-    def test_it_is_the_exporter_it_wraps_where_nothing_is_watched(self) -> None:
-        inner = _Kept()
-        wrapped = SketchExporter(inner)
-        data = MetricsData([])
-        assert wrapped.export(data) is MetricExportResult.SUCCESS
-        assert inner.exported == [data]
-        wrapped.force_flush()
-        wrapped.shutdown()
-        assert inner.calls == ["flush", "shutdown"]
-        assert wrapped._preferred_temporality == inner._preferred_temporality
-
-    def test_it_is_found_under_its_entry_point(self) -> None:
-        from importlib.metadata import entry_points
-
-        (point,) = entry_points(group="opentelemetry_metrics_exporter", name="driftmeter_otlp")
-        assert point.load() is SketchExporter
-
-    @pytest.mark.parametrize(
-        ("variables", "module"),
-        [
-            ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, "http"),
-            ({"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "http"),
-            ({}, "grpc"),
-        ],
-    )
-    def test_the_protocol_is_the_configured_one(self, variables, module, monkeypatch) -> None:
-        for name in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        exporter = SketchExporter()
-        assert f".proto.{module}." in type(exporter._inner).__module__
-        exporter.shutdown()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_child_starts_empty_and_the_parent_keeps_its_rows(sdk) -> None:
-    sdk.watch()
-    driftmeter.record(model="m", features={"x": [1.0, 2.0]})
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        # The child must leave by os._exit, or it would run the rest of the tests; and never hang.
-        signal.alarm(30)
-        try:
-            driftmeter.record(model="m", features={"x": [3.0]})
-            told = [sdk.told(reader) for reader in (sdk.cumulative, sdk.delta)]
-            os.write(writing, repr(told).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        told = pipe.read().decode()
-    os.waitpid(child, 0)
-    assert told == "[{'x': 1}, {'x': 1}]"
-    assert sdk.told(sdk.cumulative) == sdk.told(sdk.delta) == {"x": 2}
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_child_of_a_parent_that_held_every_lock_works(sdk) -> None:
-    from driftmeter.exporter._lifecycle import host
-    from driftmeter.recorder import active
-
-    sdk.watch()
-    driftmeter.record(model="m", features={"x": [1.0]})
-    recorder = active().recorder(Model("m"))
-    locks = [recorder._lock, recorder._sketching, active()._lock, host()._lock]
-    for lock in locks:
-        lock.acquire()
-    child = os.fork()
-    if not child:
-        code = 1
-        signal.alarm(30)
-        try:
-            driftmeter.record(model="m", features={"x": [3.0]})
-            code = 0 if sdk.told(sdk.delta) == {"x": 1} else 2
-        finally:
-            os._exit(code)
-    for lock in locks:
-        lock.release()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_prometheus_scrape_goes_through_and_shows_signals() -> None:

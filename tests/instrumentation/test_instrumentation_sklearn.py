@@ -8,16 +8,13 @@ import threading
 import weakref
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
-from sklearn.ensemble import IsolationForest, RandomForestClassifier, StackingClassifier, VotingRegressor
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.ensemble import RandomForestClassifier, StackingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_predict
-from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -328,106 +325,6 @@ def test_cross_validation_counts_each_fold_once(sdk) -> None:
     cross_val_predict(LogisticRegression(), X, Y, cv=4)
     assert sum(span.attributes["ml.batch.size"] for span in sdk.spans()) == 60
     assert sdk.counts()["f0"] == 60
-
-
-class TestColumns:
-    def test_names_come_from_the_frame(self, sdk) -> None:
-        frame = pd.DataFrame(X, columns=["a", "b", "c"])
-        model = LogisticRegression().fit(frame, Y)
-        sdk.watch()
-        model.predict(frame)
-        assert set(sdk.counts()) == {"a", "b", "c", "prediction"}
-
-    def test_rows_without_names_get_those_of_the_training_frame(self, sdk) -> None:
-        model = make_pipeline(StandardScaler(), LogisticRegression()).fit(pd.DataFrame(X, columns=["a", "b", "c"]), Y)
-        sdk.watch()
-        with pytest.warns(UserWarning, match="valid feature names"):
-            model.predict(X)
-        assert set(sdk.counts()) == {"a", "b", "c", "prediction"}
-
-    def test_or_those_of_the_models_baseline_in_its_order(self, sdk, tmp_path) -> None:
-        mixed = np.array([["u", 1.0, "v"], ["w", 2.0, "v"]], dtype=object)
-        baseline = driftmeter.Baseline.from_frame(pd.DataFrame(mixed, columns=["c", "x", "d"]), model="m")
-        baseline.save(tmp_path / "b.json")
-
-        class Takes(BaseEstimator):
-            def predict(self, rows):
-                return [0] * len(rows)
-
-        sdk.watch(baseline=str(tmp_path / "b.json"))
-        Takes().predict(mixed)
-        points = sdk.collect(sdk.cumulative)["ml.column.value"]
-        assert {p.attributes["ml.column.name"]: p.max for p in points} == {"x": 2.0, "prediction": 0.0}
-
-    def test_or_else_made_up_ones(self, sdk) -> None:
-        model = LogisticRegression().fit(X, Y)
-        sdk.watch()
-        model.predict(X)
-        assert set(sdk.counts()) == {"f0", "f1", "f2", "prediction"}
-
-    @pytest.mark.parametrize(
-        ("labels", "names"),
-        [
-            (Y, {"yes", "no"}),
-            ((Y == "yes").astype(int), {"0", "1"}),
-            ((Y == "yes") * 2.0, {"0", "2"}),
-            (Y == "yes", {"False", "True"}),
-            (Y.astype(object), {"yes", "no"}),
-        ],
-        ids=["texts", "integers", "floats", "truths", "objects"],
-    )
-    def test_labels_are_categories_even_where_they_are_numbers(self, labels, names, sdk) -> None:
-        model = make_pipeline(LogisticRegression()).fit(X, labels)
-        sdk.watch()
-        model.predict(X)
-        metrics = sdk.collect(sdk.cumulative)
-        counted = {p.attributes["ml.category"]: p.value for p in metrics["ml.column.categories"]}
-        assert set(counted) == names
-        assert sum(counted.values()) == 60
-
-    def test_clusters_and_regressions_are_numbers(self, sdk) -> None:
-        line, clusters = LinearRegression().fit(X, NUMBERS), KMeans(2, n_init=1, random_state=0).fit(X)
-        sdk.watch()
-        line.predict(X)
-        clusters.predict(X)
-        points = sdk.collect(sdk.cumulative)["ml.column.value"]
-        kinds = {p.attributes["ml.model.name"] for p in points if p.attributes["ml.column.role"] == "prediction"}
-        assert kinds == {"LinearRegression", "KMeans"}
-
-    def test_scores_are_named_for_their_classes(self, sdk) -> None:
-        three = np.array(["a", "b", "c"] * 20)
-        sdk.watch()
-        LogisticRegression().fit(X, three).predict_proba(X)
-        assert set(sdk.counts()) == {"f0", "f1", "f2", "score.a", "score.b", "score.c"}
-        RidgeClassifier().fit(X, Y).decision_function(X)
-        IsolationForest(n_estimators=5, random_state=0).fit(X).decision_function(X)
-        assert set(sdk.counts()) == {"f0", "f1", "f2", "score"}
-
-    def test_many_classes_keep_their_predictions_only(self, sdk) -> None:
-        model = KNeighborsClassifier(1).fit(X, np.arange(60) % 30)
-        sdk.watch()
-        model.predict_proba(X)
-        model.predict(X)
-        assert set(sdk.counts()) == {"f0", "f1", "f2", "prediction"}
-
-    def test_several_outputs_are_several_columns(self, sdk) -> None:
-        line = LinearRegression().fit(X, np.c_[NUMBERS, -NUMBERS])
-        classes = MultiOutputClassifier(LogisticRegression()).fit(X, np.c_[Y, Y])
-        sdk.watch()
-        line.predict(X)
-        assert sdk.counts()["prediction.1"] == 60
-        classes.predict(X)
-        assert sdk.counts() == dict.fromkeys(("f0", "f1", "f2", "prediction.0", "prediction.1"), 60)
-        classes.predict_proba(X.copy())
-        assert sdk.counts() == dict.fromkeys(("f0", "f1", "f2"), 60)
-
-    def test_a_standard_deviation_beside_the_predictions_is_no_prediction(self, sdk) -> None:
-        model = GaussianProcessRegressor().fit(X, NUMBERS)
-        sdk.watch()
-        model.predict(X, return_std=True)
-        assert sdk.counts() == dict.fromkeys(("f0", "f1", "f2", "prediction"), 60)
-        VotingRegressor([("line", LinearRegression())]).fit(X, NUMBERS).predict(X)
-        assert sdk.counts()["prediction"] == 60
 
 
 def test_tasks_of_one_thread_keep_their_own_calls(sdk) -> None:
