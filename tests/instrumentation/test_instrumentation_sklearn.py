@@ -348,3 +348,13 @@ def test_tasks_of_one_thread_keep_their_own_calls(sdk) -> None:
     assert len(sdk.spans()) == 48
     # Each task's second look at its own rows counts nothing, whatever the others do in between.
     assert sdk.counts()["f0"] == 3 * sum(range(1, 9))
+
+
+def test_a_failing_calls_span_does_not_tell_the_value_that_the_exception_quotes(sdk) -> None:
+    model = LogisticRegression().fit(X, Y)
+    sdk.watch()
+    with pytest.raises(ValueError, match="secret"):
+        model.predict(np.full((1, X.shape[1]), "secret", dtype=object))
+    (span,) = sdk.spans()
+    assert span.attributes["error.type"] == "ValueError"
+    assert "secret" not in span.to_json()

@@ -50,7 +50,7 @@ class Host:
         self._lock = threading.Lock()
         self._attaching = threading.Lock()
         now = self._registry.clock()
-        self._processor = Processor(self._registry.config, baselines=self._registry.baselines)
+        self._processor = Processor(self._registry.config, baselines=self._registry.baselines, contain=guard)
         self._streams = {reader: Stream(wanted, start=now) for reader, wanted in self._temporalities.items()}
         self._dropped: dict[Model, int] = {}
 

@@ -12,6 +12,7 @@ from driftmeter.config import Config
 from driftmeter.processor import _quality
 from driftmeter.processor._comparison import Comparer, Verdict
 from driftmeter.processor._rules import Rules
+from driftmeter.processor._served import ServedTraffic
 from driftmeter.processor._windows import Window, Windows
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import Snapshot, merge_snapshots
@@ -66,7 +67,7 @@ class ModelProcessor:
         self._pending: list[Snapshot] = []
         self._comparers: dict[str, Comparer] = {}
         self._usual: Snapshot | None = None
-        self._tumbling: list[Snapshot] = []
+        self._served = ServedTraffic(window=self._window)
         self._earlier: list[Snapshot] = []
         self._latest_previous: Comparison | None = None
         self._suspected: dict[str, dict[int, frozenset[Column]]] = {}
@@ -82,9 +83,12 @@ class ModelProcessor:
         for snapshot in sorted(pending, key=lambda snapshot: snapshot.start):
             yield from self._evaluate_until(min(snapshot.start, now))
             self._windows.add(snapshot, self._comparers, self._usual)
-            if self._config.previous_window or not (self._comparers or self._usual):
-                self._tumbling.append(snapshot)
-                self._learn_baseline()
+            if self._config.previous_window:
+                self._served.add(snapshot)
+            elif self._config.learn_rows and not self._comparers:
+                self._served.add(snapshot)
+                if self._served.rows >= self._config.learn_rows:
+                    self._learn_baseline()
         yield from self._evaluate_until(now)
 
     def _take_baselines(self) -> None:
@@ -97,16 +101,12 @@ class ModelProcessor:
                     self._usual = baseline.snapshot
 
     def _learn_baseline(self) -> None:
-        """Without any baseline, take the first rows as one."""
-        rows = sum(snapshot.rows for snapshot in self._tumbling)
-        if self._config.previous_window or not 0 < self._config.learn_rows <= rows:
-            return
-        learned = merge_snapshots(self._tumbling)
+        """Take the first rows of a model without any baseline as one."""
+        rows, blocks = self._served.rows, tuple(self._served.take())
+        learned = merge_snapshots(blocks)
         if learned is not None:
-            baseline = Baseline(learned, "previous_window", blocks=tuple(self._tumbling))
-            self._comparers[baseline.kind] = Comparer(baseline)
+            self._comparers["previous_window"] = Comparer(Baseline(learned, "previous_window", blocks=blocks))
             self._usual = learned
-            self._tumbling = []
             _logger.warning(
                 "driftmeter: model %s has no baseline; from now on it is compared with its first %d rows, as drift",
                 self._model.name,
@@ -171,9 +171,7 @@ class ModelProcessor:
 
     def _roll(self, end: int) -> None:
         """Make the window that ended the previous one."""
-        inside = [snapshot for snapshot in self._tumbling if snapshot.start < end]
-        self._tumbling = [snapshot for snapshot in self._tumbling if snapshot.start >= end]
-        ended = merge_snapshots(inside)
+        ended = self._served.take_one(end)
         if ended is not None and ended.rows >= self._config.min_rows:
             blocks = (*self._earlier, ended)
             self._comparers["previous_window"] = Comparer(Baseline(ended, "previous_window", blocks=blocks))

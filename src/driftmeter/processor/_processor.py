@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -20,6 +21,8 @@ from driftmeter.schema import Column, Model
 from driftmeter.sketches import Snapshot
 
 _SECOND: Final = 1_000_000_000
+
+_LET_THROUGH: Final[AbstractContextManager[None]] = nullcontext()
 
 Attributes: TypeAlias = dict[str, Any]
 Severity: TypeAlias = Literal["info", "warn", "error"]
@@ -43,10 +46,19 @@ class Processor:
     Args:
         config: The rules.
         baselines: Returns a model's baselines.
+        contain: Entered around each model's work; a host passes its guard, so that trouble with one model is not the
+            others'.
     """
 
-    def __init__(self, config: Config, *, baselines: Callable[[Model], Sequence[Baseline]]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        baselines: Callable[[Model], Sequence[Baseline]],
+        contain: AbstractContextManager[Any] = _LET_THROUGH,
+    ) -> None:
         self._config = config
+        self._contain = contain
         self._baselines = baselines
         self._models: dict[Model, ModelProcessor] = {}
         self._latest: dict[Model, Evaluation] = {}
@@ -66,9 +78,10 @@ class Processor:
         """Evaluate the windows that ended by ``now``; return the verdicts that turned."""
         events: list[Event] = []
         for model in self._models.values():
-            for evaluation in model.evaluations(now):
-                self._latest[evaluation.model] = evaluation
-                events += self._turns(evaluation)
+            with self._contain:
+                for evaluation in model.evaluations(now):
+                    self._latest[evaluation.model] = evaluation
+                    events += self._turns(evaluation)
         return events
 
     def _turns(self, evaluation: Evaluation) -> list[Event]:
