@@ -40,7 +40,8 @@ The schema URL of all of them is the address of this page.
 
 One span of kind INTERNAL for each outermost call of a model, named `{{ml.operation.name}} {{ml.model.name}}`, with
 {span_attributes}. A call that
-raises has the status ERROR, `error.type` and the exception as a span event.
+raises has the status ERROR and `error.type`. The exception's text stays in the process: frameworks quote feature
+values in it.
 
 ## Metrics of calls
 
