@@ -13,7 +13,7 @@ from driftmeter.recorder import Columns, Limits, ModelRecorder
 from driftmeter.recorder._model import MAX_CLOSED_STEPS, MAX_SHAPES
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import CategoricalSketch, NumericSketch, merge_snapshots
-from driftmeter.tables import tabulate
+from driftmeter.tables import Table, tabulate
 
 SECOND = 1_000_000_000
 X, C = Column("x"), Column("c", kind="categorical")
@@ -306,3 +306,28 @@ def test_threads_that_record_while_another_takes_lose_no_row_and_count_none_twic
     assert merged.columns[C] == CategoricalSketch({f"t{at}": calls * rows for at in range(threads)})
     assert merged.columns[X].count == threads * calls * rows
     assert merged.columns[X].sum == sum(range(1, threads + 1)) * calls * rows
+
+
+def test_a_dropped_row_is_dropped_with_its_prediction(recorder) -> None:
+    made = recorder(buffer_bytes=1024, overflow="drop")
+    wide = tabulate(np.zeros((200, 4)), names=list("abcd"))
+    made.record([("feature", wide), ("prediction", tabulate(np.zeros(200), names=["prediction"]))])
+    (snapshot,) = made.take()
+    assert {sketch.total for sketch in snapshot.columns.values()} == {64}
+    assert made.dropped_rows == 200 - 64
+
+
+def test_a_table_that_cannot_be_read_loses_nothing_that_filled_before_it(recorder) -> None:
+    class Unreadable:
+        def __len__(self) -> int:
+            return 500
+
+        def __getitem__(self, rows):
+            raise RuntimeError("no")
+
+    made = recorder(buffer_bytes=1024)
+    broken = Table(("x",), 500, columns=(Unreadable(),), kind="numeric")
+    with pytest.raises(RuntimeError):
+        made.record([("feature", tabulate(np.zeros((500, 2)), names=["a", "b"])), ("score", broken)])
+    (snapshot,) = made.take()
+    assert {column.name: sketch.total for column, sketch in snapshot.columns.items()} == {"a": 500, "b": 500}

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
+from driftmeter import semconv
+from driftmeter.instrumentation._call import instruments
+from driftmeter.otlp import model_attributes
 from driftmeter.recorder import Registry, guard
 from driftmeter.schema import Model, Role
 from driftmeter.tables import Table, UnreadableError, tabulate
@@ -25,6 +29,10 @@ def record_rows(
         recorder = registry.recorder(model)
         if recorder is not None:
             recorder.record(tables)
+        _instruments().rows.add(tables[0][1].rows, {**model_attributes(model), semconv.ML_OPERATION_NAME: "record"})
+
+
+_instruments: Final = cache(instruments)
 
 
 def _output(role: Role, values: Any) -> Table:

@@ -73,25 +73,37 @@ class ModelRecorder:
         """Record the columns of one call: its features, predictions, scores."""
         now = self._clock()
         full: list[tuple[Shape, Batch]] = []
-        with self._lock:
-            if now >= self._step_end:
-                self._close_step(now)
-            for role, table in tables:
-                if not table.rows or not table.names:
-                    continue
-                shape = self._shape(role, table)
-                if self._limits.overflow == "drop":
-                    self.dropped_rows += shape.fill_or_drop(table)
-                else:
-                    full += [(shape, batch) for batch in shape.fill(table)]
+        try:
+            with self._lock:
+                if now >= self._step_end:
+                    self._close_step(now)
+                try:
+                    self._fill(tables, full)
+                finally:
+                    if full:
+                        self._sketching.acquire()
+        finally:
+            # Also when a table could not be read: what filled before it is not lost.
             if full:
-                self._sketching.acquire()
-        if full:
-            try:
-                for shape, batch in full:
-                    shape.sketch(batch)
-            finally:
-                self._sketching.release()
+                try:
+                    for shape, batch in full:
+                        shape.sketch(batch)
+                finally:
+                    self._sketching.release()
+
+    def _fill(self, tables: Sequence[tuple[Role, Table]], full: list[tuple[Shape, Batch]]) -> None:
+        """Copy the tables' rows into the buffers of their shapes; those that fill up are added to ``full``."""
+        shapes = [(self._shape(role, table), table) for role, table in tables if table.rows and table.names]
+        if self._limits.overflow != "drop":
+            for shape, table in shapes:
+                full += [(shape, batch) for batch in shape.fill(table)]
+            return
+        # A row is dropped with all that belongs to it, its prediction too.
+        rows = max((table.rows for _, table in shapes), default=0)
+        room = min((shape.buffer.free for shape, _ in shapes), default=0)
+        for shape, table in shapes:
+            shape.buffer.append(table, 0, min(room, table.rows))
+        self.dropped_rows += max(0, rows - room)
 
     def take(self) -> list[Snapshot]:
         """Return what was recorded since the last call, one snapshot a step, oldest first."""

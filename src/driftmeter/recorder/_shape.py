@@ -54,13 +54,6 @@ class Shape:
                 full.append(self.buffer.detach())
         return full
 
-    def fill_or_drop(self, table: Table) -> int:
-        """Copy as many of a table's rows as fit; return how many did not."""
-        fit = min(len(table), self.buffer.free)
-        if fit:
-            self.buffer.append(table, 0, fit)
-        return len(table) - fit
-
     def drain(self) -> dict[Column, Sketch]:
         """Return the sketches of all rows seen, those in the buffer included, and start anew."""
         if self.buffer.rows:
