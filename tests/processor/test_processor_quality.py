@@ -142,3 +142,26 @@ def test_a_series_of_ratios_starts_with_the_first_bad_value_and_stays(baseline) 
     assert set(serve(_frame(500, 1), 1000)) == {"missing"}
     assert serve(FAULTS["infinite"][0], 1010)["non_finite"] == pytest.approx(0.1)
     assert serve(_frame(500, 1), 1020)["non_finite"] == 0
+
+
+def test_many_unseen_categories_are_not_one_and_the_same_value(check) -> None:
+    _, violated, _ = check(_with("town", [f"new{i}" for i in range(500)]))
+    assert ("town", "unseen_category") in violated
+    assert ("town", "constant") not in violated
+
+
+def test_a_category_that_is_the_only_one_left_is_constant(check) -> None:
+    _, violated, bodies = check(_with("town", "a"))
+    assert ("town", "constant") in violated
+    assert "town: 100 % of 500 values are one and the same, 0 % in the baseline" in bodies
+
+
+def test_a_check_of_a_column_that_is_gone_again_resolves(baseline) -> None:
+    processor = Processor(Config(window=10, step=10), baselines=lambda model: [baseline])
+    seen = []
+    for start, frame in ((0, _with("new", 1.0)), (10, _frame(500, 2))):
+        columns = Baseline.from_frame(frame, model="m").snapshot.columns
+        processor.add([Snapshot(Model("m"), start * SECOND, (start + 1) * SECOND, columns)])
+        seen.append({(event.name, event.body) for event in processor.advance((start + 10) * SECOND)})
+    assert {name for name, body in seen[0] if body.startswith("new")} == {"ml.quality.violated"}
+    assert ("ml.quality.resolved", "new: in no row of this window") in seen[1]

@@ -48,16 +48,30 @@ def test_traffic_is_kept_a_window_at_a_time_and_no_row_is_lost():
     for second in range(30):
         traffic.add(snapshot(second))
     assert traffic.rows == 3000
-    assert traffic.take_one(20 * SECOND).rows == 2000
+    assert traffic.take_until(20 * SECOND).rows == 2000
     assert traffic.rows == 1000
-    assert [kept.rows for kept in traffic.take()] == [1000]
-    assert traffic.take_one(10**18) is None
+    traffic.add(snapshot(31))
+    whole, windows = traffic.take()
+    assert whole.rows == 1100
+    assert [kept.rows for kept in windows] == [1000]  # the one that may go on is no example of a window
+    assert traffic.take_until(10**18) is None
 
 
 def test_windows_that_are_kept_apart_are_bounded():
     traffic = ServedTraffic(window=SECOND)
     for second in range(3 * MAX_WINDOWS):
         traffic.add(snapshot(second, rows=2))
-    kept = traffic.take()
-    assert len(kept) == MAX_WINDOWS
-    assert sum(each.rows for each in kept) == 6 * MAX_WINDOWS
+    whole, windows = traffic.take()
+    assert whole.rows == 6 * MAX_WINDOWS
+    assert [kept.rows for kept in windows] == [2] * (MAX_WINDOWS - 1)
+
+
+def test_what_was_served_is_forgotten_when_a_baseline_is_given():
+    given = []
+    processor = Processor(Config(window=1, step=1, learn_rows=500), baselines=lambda _: given)
+    processor.add([snapshot(0)])
+    processor.advance(SECOND)
+    given.append(Baseline.from_frame({"x": np.random.default_rng(9).normal(size=1000)}, model="m"))
+    processor.add([snapshot(1)])
+    processor.advance(2 * SECOND)
+    assert processor._models[Model("m")]._served.rows == 0

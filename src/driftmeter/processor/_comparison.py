@@ -51,7 +51,7 @@ class Binned:
         lower: Lower edges of numeric bins; empty for categories.
         upper: Upper edges, likewise.
         labels: The categories' names; empty for numeric bins.
-        one_value: Whether the window's least and greatest values are the same; True for categories.
+        one_value: Whether all of the window's values are the same one.
     """
 
     column: Column
@@ -60,7 +60,7 @@ class Binned:
     lower: Float64Array
     upper: Float64Array
     labels: tuple[str, ...] = ()
-    one_value: bool = True
+    one_value: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,6 @@ class Verdict:
     def column(self) -> Column:
         """The column."""
         return self.binned.column
-
-    @property
-    def constant(self) -> bool:
-        """Whether all rows of the window hold one value."""
-        return self.binned.one_value and int((self.binned.live > 0).sum()) == 1
 
 
 class Comparer:
@@ -194,7 +189,11 @@ class Comparer:
         bins = int(group.max()) + 1
         counts = live[:bins].astype(np.int64), baseline[:bins].astype(np.int64)
         if not isinstance(grid, NumericGrid):
-            return Binned(grid.column, *counts, np.empty(0), np.empty(0), joined_labels(grid, group))
+            known, unknown = window.bins[self._slices[at]][:-1], window.bins[self._slices[at]][-1]
+            one_value = int(unknown) == 0 and np.count_nonzero(known) == 1
+            return Binned(
+                grid.column, *counts, np.empty(0), np.empty(0), joined_labels(grid, group), one_value=bool(one_value)
+            )
         first = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
         lower, upper = grid.lower[first], grid.upper[np.r_[first[1:] - 1, len(group) - 1]]
         # Values beyond the baseline's range are in the outermost bins.

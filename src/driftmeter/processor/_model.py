@@ -15,7 +15,7 @@ from driftmeter.processor._rules import Rules
 from driftmeter.processor._served import ServedTraffic
 from driftmeter.processor._windows import Window, Windows
 from driftmeter.schema import Column, Model
-from driftmeter.sketches import Snapshot, merge_snapshots
+from driftmeter.sketches import Snapshot
 
 _logger = logging.getLogger("driftmeter")
 _SKEW_KINDS: Final = frozenset({"training", "validation"})
@@ -78,8 +78,8 @@ class ModelProcessor:
 
     def evaluations(self, now: int) -> Iterator[Evaluation]:
         """Evaluate the windows that ended by ``now``, oldest first."""
-        self._take_baselines()
         pending, self._pending = self._pending, []
+        self._take_baselines()
         for snapshot in sorted(pending, key=lambda snapshot: snapshot.start):
             yield from self._evaluate_until(min(snapshot.start, now))
             self._windows.add(snapshot, self._comparers, self._usual)
@@ -89,6 +89,8 @@ class ModelProcessor:
                 self._served.add(snapshot)
                 if self._served.rows >= self._config.learn_rows:
                     self._learn_baseline()
+            else:
+                self._served.clear()
         yield from self._evaluate_until(now)
 
     def _take_baselines(self) -> None:
@@ -102,10 +104,11 @@ class ModelProcessor:
 
     def _learn_baseline(self) -> None:
         """Take the first rows of a model without any baseline as one."""
-        rows, blocks = self._served.rows, tuple(self._served.take())
-        learned = merge_snapshots(blocks)
+        rows = self._served.rows
+        learned, blocks = self._served.take()
         if learned is not None:
-            self._comparers["previous_window"] = Comparer(Baseline(learned, "previous_window", blocks=blocks))
+            baseline = Baseline(learned, "previous_window", blocks=tuple(blocks))
+            self._comparers["previous_window"] = Comparer(baseline)
             self._usual = learned
             _logger.warning(
                 "driftmeter: model %s has no baseline; from now on it is compared with its first %d rows, as drift",
@@ -171,7 +174,7 @@ class ModelProcessor:
 
     def _roll(self, end: int) -> None:
         """Make the window that ended the previous one."""
-        ended = self._served.take_one(end)
+        ended = self._served.take_until(end)
         if ended is not None and ended.rows >= self._config.min_rows:
             blocks = (*self._earlier, ended)
             self._comparers["previous_window"] = Comparer(Baseline(ended, "previous_window", blocks=blocks))

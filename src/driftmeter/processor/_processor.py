@@ -16,7 +16,7 @@ from driftmeter.baseline import Baseline
 from driftmeter.config import Config
 from driftmeter.processor._model import Comparison, Evaluation, ModelProcessor
 from driftmeter.processor._quality import Finding
-from driftmeter.processor._words import describe, describe_finding, describe_resolved
+from driftmeter.processor._words import describe, describe_finding, describe_gone, describe_resolved
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import Snapshot
 
@@ -63,6 +63,7 @@ class Processor:
         self._models: dict[Model, ModelProcessor] = {}
         self._latest: dict[Model, Evaluation] = {}
         self._turned: dict[tuple[object, ...], bool] = {}
+        self._violated: dict[Model, dict[tuple[Column, str], Finding]] = {}
         self._reported: set[tuple[Model, Column, str]] = set()
 
     def add(self, snapshots: Iterable[Snapshot]) -> None:
@@ -77,11 +78,16 @@ class Processor:
     def advance(self, now: int) -> list[Event]:
         """Evaluate the windows that ended by ``now``; return the verdicts that turned."""
         events: list[Event] = []
-        for model in self._models.values():
+        for model, processor in self._models.items():
+            done = False
             with self._contain:
-                for evaluation in model.evaluations(now):
-                    self._latest[evaluation.model] = evaluation
+                for evaluation in processor.evaluations(now):
+                    self._latest[model] = evaluation
                     events += self._turns(evaluation)
+                done = True
+            if not done:
+                # What an earlier window said is not what this one says.
+                self._latest.pop(model, None)
         return events
 
     def _turns(self, evaluation: Evaluation) -> list[Event]:
@@ -95,13 +101,28 @@ class Processor:
                     attributes = _comparison_attributes(evaluation.model, verdict.column, comparison.baseline)
                     severity = _severity(now=verdict.detected, critical=verdict.critical)
                     events.append(Event(name.name, words(verdict), attributes, severity, evaluation.end))
+        return events + self._quality_turns(evaluation)
+
+    def _quality_turns(self, evaluation: Evaluation) -> list[Event]:
         violated, kept = semconv.QUALITY_TURNED
-        for finding in evaluation.findings:
+        events: list[Event] = []
+        now = {(found.column, found.check): found for found in evaluation.findings}
+        for finding in now.values():
             if self._turn((evaluation.model, finding.check, finding.column), now=finding.violated):
                 name = violated if finding.violated else kept
                 attributes = _finding_attributes(evaluation.model, finding)
                 severity = _severity(now=finding.violated, critical=finding.critical)
                 events.append(Event(name.name, describe_finding(finding), attributes, severity, evaluation.end))
+        before = self._violated.get(evaluation.model, {})
+        if evaluation.rows >= self._config.min_rows:
+            # A column that is not there any more violates nothing.
+            for key, finding in before.items():
+                if key not in now and self._turn((evaluation.model, finding.check, finding.column), now=False):
+                    attributes = _finding_attributes(evaluation.model, finding)
+                    events.append(Event(kept.name, describe_gone(finding), attributes, "info", evaluation.end))
+            before = {}
+        found = {key: finding for key, finding in now.items() if finding.violated}
+        self._violated[evaluation.model] = before | found
         return events
 
     def _turn(self, key: tuple[object, ...], *, now: bool) -> bool:

@@ -159,6 +159,6 @@ def check_constant(verdicts: Sequence[Verdict], rules: QualityRules) -> list[Fin
         rows, rows0 = int(binned.live.sum()), int(binned.baseline.sum())
         share = float(binned.baseline[int(binned.live.argmax())]) / rows0
         unlikely = share ** min(rows, CONSTANT_ROWS) <= rules.alpha
-        bad = rows if verdict.constant else 0
-        findings.append(Finding(verdict.column, "constant", bad, rows, 0, rows0, verdict.constant and unlikely))
+        bad = rows if binned.one_value else 0
+        findings.append(Finding(verdict.column, "constant", bad, rows, 0, rows0, binned.one_value and unlikely))
     return findings

@@ -7,34 +7,42 @@ from typing import Final
 from driftmeter.sketches import Snapshot, merge_snapshots
 
 MAX_WINDOWS: Final = 64
-"""Windows kept apart; of more, the oldest two become one."""
+"""Windows kept apart; what is older is kept in one."""
 
 
 class ServedTraffic:
-    """Keeps traffic as one snapshot a window of ``window`` nanoseconds."""
+    """Keeps traffic as one snapshot a window of ``window`` nanoseconds, and one of all that is older."""
 
     def __init__(self, *, window: int) -> None:
-        self.rows = 0
         self._window = window
-        self._snapshots: dict[int, Snapshot] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        self.rows = 0
+        self._older: list[Snapshot] = []
+        self._windows: dict[int, Snapshot] = {}
 
     def add(self, snapshot: Snapshot) -> None:
         """Add what was recorded in one step, or a part of it."""
         self.rows += snapshot.rows
         start = snapshot.start // self._window * self._window
-        known = self._snapshots.get(start)
-        self._snapshots[start] = snapshot if known is None else known.merge(snapshot)
-        if len(self._snapshots) > MAX_WINDOWS:
-            oldest, second = sorted(self._snapshots)[:2]
-            self._snapshots[second] = self._snapshots[second].merge(self._snapshots.pop(oldest))
+        known = self._windows.get(start)
+        self._windows[start] = snapshot if known is None else known.merge(snapshot)
+        if len(self._windows) > MAX_WINDOWS:
+            oldest = merge_snapshots([*self._older, self._windows.pop(min(self._windows))])
+            self._older = [] if oldest is None else [oldest]
 
-    def take(self, end: int | None = None) -> list[Snapshot]:
-        """Take out the windows that ended by ``end``, or all of them, oldest first."""
-        ended = sorted(start for start in self._snapshots if end is None or start < end)
-        taken = [self._snapshots.pop(start) for start in ended]
-        self.rows -= sum(snapshot.rows for snapshot in taken)
-        return taken
+    def take(self) -> tuple[Snapshot | None, list[Snapshot]]:
+        """Take out everything: as one snapshot, and window by window, without the last, which may go on."""
+        in_order = [self._windows[start] for start in sorted(self._windows)]
+        whole = merge_snapshots([*self._older, *in_order])
+        self.clear()
+        return whole, in_order[:-1]
 
-    def take_one(self, end: int) -> Snapshot | None:
+    def take_until(self, end: int) -> Snapshot | None:
         """Take out what came by ``end``, as one snapshot; None when nothing did."""
-        return merge_snapshots(self.take(end))
+        ended = [*self._older, *(self._windows.pop(start) for start in sorted(self._windows) if start < end)]
+        self._older = []
+        self.rows -= sum(snapshot.rows for snapshot in ended)
+        return merge_snapshots(ended)

@@ -56,7 +56,8 @@ class Windows:
         Of a stretch without rows only the first window is returned: it says that none came.
         """
         last = now // self._step * self._step
-        if self._evaluated is None:
+        if self._evaluated is None or self._evaluated > last + self._window:
+            # At the start, or after the clock was set back by more than a window.
             self._evaluated = min(self._steps, default=last)
         ends: list[int] = []
         end = self._evaluated + self._step

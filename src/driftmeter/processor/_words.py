@@ -63,6 +63,11 @@ def describe_finding(finding: Finding) -> str:
     return f"{finding.column.name}: {percent(finding.ratio)} of {finding.rows:,} {unit} are {words}{usual}"
 
 
+def describe_gone(finding: Finding) -> str:
+    """Return the sentence for a check that was violated and has nothing to check any more."""
+    return f"{finding.column.name}: in no row of this window"
+
+
 def p_value_words(p: float) -> str:
     """Return 'p < 1e-12' below that, else 'p = ' and two digits."""
     return "p < 1e-12" if p < 1e-12 else f"p = {p:.2g}"
