@@ -256,7 +256,7 @@ def test_models_are_let_go(sdk) -> None:
     registry = active()
     assert registry is not None
     assert not registry._bound
-    assert not registry._declared
+    assert not registry._identities._declared
 
 
 def test_classes_that_are_made_and_dropped_are_let_go(sdk) -> None:

@@ -139,13 +139,14 @@ def _start(
     except UnreadableError as error:
         # The model itself will say what is wrong with it, if anything is.
         unreadable = str(error)
-    if features is not None and not features.named:
-        features = registry.with_baseline_names(features, model)
     recorder = registry.recorder_for(
         model,
         default_name=framework.model_name(model),
         names=features.names if features is not None else names,
+        named=features is None or features.named,
     )
+    if features is not None and not features.named and recorder is not None:
+        features = registry.with_baseline_names(features, recorder.model)
     identity = model_attributes(recorder.model) if recorder is not None else {}
     attributes = {**identity, semconv.ML_MODEL_FRAMEWORK: framework.name, semconv.ML_OPERATION_NAME: operation}
     span = instruments.tracer.start_span(

@@ -1,25 +1,23 @@
-"""Which model object is which model: names, baselines and the recorder of each."""
+"""The models of this process: their baselines, and the recorder of each."""
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-import weakref
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config, ModelConfig
+from driftmeter.recorder._identity import Identities, reference
+from driftmeter.recorder._log_once import LogOnce
 from driftmeter.recorder._model import Columns, Limits, ModelRecorder
 from driftmeter.schema import Kind, Model, Role
 from driftmeter.sketches import CategoricalSketch, Snapshot
 from driftmeter.tables import Table
 from driftmeter.typing import Clock
 
-_logger = logging.getLogger("driftmeter")
 _SECOND: Final = 1_000_000_000
 
 
@@ -31,11 +29,9 @@ class Registry:
         self.clock = clock
         self._lock = threading.Lock()
         self._recorders: dict[Model, ModelRecorder] = {}
-        self._declared: dict[int, tuple[Any, Model]] = {}
-        self._bound: dict[int, tuple[Any, ModelRecorder]] = {}
-        self._baselines: defaultdict[Model, list[Baseline]] = defaultdict(list)
-        self._refusing = False
-        self._unreadable: set[Model] = set()
+        self._once = LogOnce()
+        self._identities = Identities(config, once=self._once)
+        self._bound: dict[int, tuple[Any, ModelRecorder | None]] = {}
         self.before_record: Callable[[], None] | None = None
         """Called before each model is looked up; the host waits here for a meter provider to be set."""
         for baseline in baselines:
@@ -43,78 +39,46 @@ class Registry:
 
     def add_baseline(self, baseline: Baseline, *, model: Model | None = None) -> None:
         """Compare a model, by default the one the baseline names, with the baseline from now on."""
-        model = model or baseline.model
         with self._lock:
-            kept = [known for known in self._baselines[model] if known.kind != baseline.kind]
-            self._baselines[model] = [*kept, baseline]
+            self._identities.add_baseline(baseline, model or baseline.model)
 
     def baselines(self, model: Model) -> Sequence[Baseline]:
         """Return the baselines that a model's windows are compared with."""
-        return self._baselines.get(model, ())
+        return self._identities.baselines(model)
 
     def declare(self, model_object: Any, model: Model) -> None:
         """Let a model object be known under a name of the user's."""
         with self._lock:
-            self._declared[id(model_object)] = (
-                _reference(model_object, lambda key: self._declared.pop(key, None)),
-                model,
-            )
+            self._identities.declare(model_object, model)
             self._bound.pop(id(model_object), None)
 
-    def recorder_for(self, model_object: Any, *, default_name: str, names: Sequence[str]) -> ModelRecorder | None:
+    def recorder_for(
+        self, model_object: Any, *, default_name: str, names: Sequence[str], named: bool
+    ) -> ModelRecorder | None:
         """Return the recorder of a model object, or None when there are too many models.
 
         Args:
             model_object: What predicts.
             default_name: Its name when nothing else names it: its class's.
             names: The names of the features that it was called with.
+            named: Whether they are its own, not made up for columns without names.
         """
         if self.before_record is not None:
             self.before_record()
         bound = self._bound.get(id(model_object))
         if bound is not None:
             return bound[1]
-        recorder = self.recorder(self._identify(model_object, default_name, names))
-        if recorder is not None:
-            with self._lock:
-                reference = _reference(model_object, lambda key: self._bound.pop(key, None))
-                self._bound[id(model_object)] = (reference, recorder)
+        with self._lock:
+            model = self._identities.identify(model_object, default_name, names, named=named)
+        recorder = self.recorder(model)
+        with self._lock:
+            self._bound[id(model_object)] = (reference(model_object, lambda key: self._bound.pop(key, None)), recorder)
         return recorder
 
-    def with_baseline_names(self, features: Table, model_object: Any) -> Table:
-        """Return rows without names under those of the model's baseline, or of the only one that has as many."""
-        declared = self._declared.get(id(model_object))
-        known = self._baselines if declared is None else {declared[1]: self.baselines(declared[1])}
-        fitting = {
-            names
-            for baselines in known.values()
-            for baseline in baselines
-            if len(names := tuple(column.name for column in baseline.features)) == len(features.names)
-        }
-        return replace(features, names=fitting.pop(), named=True) if len(fitting) == 1 else features
-
-    def _identify(self, model_object: Any, default_name: str, names: Sequence[str]) -> Model:
-        declared = self._declared.get(id(model_object))
-        if declared is not None:
-            return declared[1]
-        if self.config.model_name:
-            return Model(self.config.model_name, self.config.model_version)
-        for name, configured in self.config.models.items():
-            if default_name == (configured.match or name):
-                return Model(name, configured.version)
-        described = [model for model, known in self._baselines.items() if _describes(known, names)]
-        if len(described) == 1:
-            return described[0]
-        model = Model(default_name, self.config.model_version)
-        if self._baselines and model not in self._baselines and model not in self._recorders:
-            _logger.warning(
-                "driftmeter: model %s has no baseline: none of those given (%s) describes its features (%s); set "
-                "model_name, or a model's baseline in the configuration, to compare it with one all the same",
-                default_name,
-                ", ".join(sorted(known.name for known in self._baselines)),
-                ", ".join(names[:20]),
-            )
-        return model
+    def with_baseline_names(self, features: Table, model: Model) -> Table:
+        """Return a model's rows without names under those of its baseline, if it has as many."""
+        names = self._identities.names(model, len(features.names))
+        return replace(features, names=names, named=True) if names else features
 
     def recorder(self, model: Model) -> ModelRecorder | None:
         """Return the recorder of a model, or None when there are too many models."""
@@ -127,13 +91,12 @@ class Registry:
             if model in self._recorders:
                 return self._recorders[model]
             if len(self._recorders) >= self.config.max_models:
-                if not self._refusing:
-                    _logger.warning(
-                        "driftmeter watches at most %d models (max_models); %r and further ones are not watched",
-                        self.config.max_models,
-                        model.name,
-                    )
-                self._refusing = True
+                self._once.warning(
+                    "max_models",
+                    "driftmeter watches at most %d models (max_models); %r and further ones are not watched",
+                    self.config.max_models,
+                    model.name,
+                )
                 return None
             recorder = ModelRecorder(
                 model,
@@ -167,9 +130,9 @@ class Registry:
 
     def tell_unreadable(self, model: Model, why: str) -> None:
         """Say in the log, once a model, that its rows cannot be read, and why."""
-        if model not in self._unreadable:
-            self._unreadable.add(model)
-            _logger.warning("driftmeter: model %s is watched without its rows: %s", model.name, why)
+        self._once.warning(
+            ("unreadable", model), "driftmeter: model %s is watched without its rows: %s", model.name, why
+        )
 
     def take(self) -> list[Snapshot]:
         """Return what all models recorded since the last call, one snapshot a model and step."""
@@ -188,20 +151,6 @@ class Registry:
         self._lock = threading.Lock()
         for recorder in self._recorders.values():
             recorder.reset()
-
-
-def _describes(baselines: Sequence[Baseline], names: Sequence[str]) -> bool:
-    """Whether a baseline's features are just these: then an unnamed model is the one that it is about."""
-    return any({column.name for column in baseline.features} == set(names) for baseline in baselines)
-
-
-def _reference(model_object: Any, forget: Any) -> Any:
-    """Hold on to an object without keeping it alive, where its class allows."""
-    key = id(model_object)
-    try:
-        return weakref.ref(model_object, lambda _: forget(key))
-    except TypeError:
-        return model_object
 
 
 def load_baselines(config: Config) -> list[Baseline]:
