@@ -128,11 +128,15 @@ class ModelRecorder:
 
     def _drain(self, end: int) -> list[Snapshot]:
         for shape in self._shapes.values():
-            self._put_aside(shape.drain())
+            self._retire(shape)
         columns, self._pending = self._pending, {}
         return [Snapshot(self.model, self._since, end, columns)] if columns else []
 
-    def _put_aside(self, sketches: Mapping[Column, Sketch]) -> None:
+    def _retire(self, shape: Shape) -> None:
+        """Put aside what a shape holds; it may go then."""
+        sketches = shape.drain()
+        self.dropped_rows += shape.lost_rows
+        shape.lost_rows = 0
         for column, sketch in sketches.items():
             known = self._pending.get(column)
             self._pending[column] = sketch if known is None else merge_sketches(known, sketch)
@@ -153,7 +157,7 @@ class ModelRecorder:
             del self._shapes[key_out]
         if shape is not None:
             with self._sketching:
-                self._put_aside(shape.drain())
+                self._retire(shape)
         self._shapes[key] = fresh
         return fresh
 

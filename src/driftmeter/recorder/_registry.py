@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config, ModelConfig
+from driftmeter.recorder._guard import guard
 from driftmeter.recorder._identity import Identities, reference
 from driftmeter.recorder._log_once import LogOnce
 from driftmeter.recorder._model import Columns, Limits, ModelRecorder
@@ -136,7 +137,12 @@ class Registry:
 
     def take(self) -> list[Snapshot]:
         """Return what all models recorded since the last call, one snapshot a model and step."""
-        return [snapshot for recorder in self._recorders.values() for snapshot in recorder.take()]
+        taken: list[Snapshot] = []
+        for recorder in self._recorders.values():
+            # Each by itself: what one model's rows do to us must not cost the others theirs.
+            with guard:
+                taken += recorder.take()
+        return taken
 
     def models(self) -> list[Model]:
         """Return the models that have been seen."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from driftmeter.recorder._buffer import Batch, RowBuffer
+from driftmeter.recorder._guard import guard
 from driftmeter.schema import Column
 from driftmeter.sketches import BlockSketcher, CategoryCounter, Sketch
 from driftmeter.tables import Table
@@ -38,6 +39,8 @@ class Shape:
         ]
         self._mismatched = np.zeros(len(self._numeric), dtype=np.int64)
         self._rows = 0
+        self.lost_rows = 0
+        """Rows that were not sketched in every column."""
 
     def fill(self, table: Table) -> list[Batch]:
         """Copy all of a table's rows into the buffer; return the batches that filled up on the way."""
@@ -61,15 +64,23 @@ class Shape:
         return self.take()
 
     def sketch(self, batch: Batch) -> None:
-        """Add a batch to the sketches."""
-        self._rows += len(batch.numeric)
+        """Add a batch to the sketches; a column that cannot be sketched costs the others nothing."""
+        rows = len(batch.numeric)
+        self._rows += rows
+        sketched = 0
         if self._numeric:
-            self._sketcher.add(batch.numeric)
-            self._mismatched += batch.mismatched
+            with guard:
+                self._sketcher.add(batch.numeric)
+                self._mismatched += batch.mismatched
+                sketched += 1
         for counter, values, coded in zip(self._counters, batch.categorical, batch.coded, strict=True):
-            counter.add(values)
-            for part in coded:
-                counter.add_codes(part.codes, part.names)
+            with guard:
+                counter.add(values)
+                for part in coded:
+                    counter.add_codes(part.codes, part.names)
+                sketched += 1
+        if sketched < len(self._counters) + bool(self._numeric):
+            self.lost_rows += rows
         self.buffer.give_back(batch)
 
     def take(self) -> dict[Column, Sketch]:
