@@ -174,6 +174,19 @@ def test_rows_that_hardly_ever_have_the_same_columns_lose_nothing_and_keep_few_s
     assert {column.name: count for column, count in _total(made.take()).items()} == seen
 
 
+def test_a_shape_whose_kinds_are_not_known_yet_makes_no_room_in_the_call_that_fills_it(recorder) -> None:
+    made = recorder(buffer_bytes=1024)
+    waiting = ("u", "v")
+    made.record([("feature", Table(waiting, 1, columns=([None], [1.0])))])
+    for at in range(MAX_SHAPES - 1):
+        made.record(_rows({f"k{at}": 1.0}))
+    full = Table(waiting, 64, columns=([None] * 64, [1.0] * 64))
+    made.record([("feature", full), ("prediction", tabulate({"y": [1.0] * 64}))])
+    total = _total(made.take())
+    assert total[Column("v")] == 65
+    assert total[Column("y", "prediction")] == 64
+
+
 def test_a_column_of_nulls_alone_waits_for_its_first_value_to_know_its_kind(recorder) -> None:
     made = recorder()
     made.record(_rows({"c": None, "x": 1}))

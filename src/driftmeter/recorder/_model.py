@@ -144,20 +144,16 @@ class ModelRecorder:
     def _shape(self, role: Role, table: Table) -> Shape:
         key = (role, table.names)
         shape = self._shapes.get(key)
-        if shape is not None and not shape.undecided:
+        fresh = shape if shape is not None and not shape.undecided else self._new_shape(role, table)
+        if shape is not None and fresh.columns == shape.columns and fresh.undecided == shape.undecided:
             # In the order of their use, so that the shape that makes room is not one that this very call fills.
             self._shapes[key] = self._shapes.pop(key)
             return shape
-        fresh = self._new_shape(role, table)
-        if shape is not None and fresh.columns == shape.columns and fresh.undecided:
-            return shape
-        if shape is None and len(self._shapes) >= MAX_SHAPES:
-            # Rows whose sets of keys hardly repeat: the shape that was not used for longest makes room.
-            key_out, shape = next(iter(self._shapes.items()))
-            del self._shapes[key_out]
-        if shape is not None:
+        # Where sets of keys hardly repeat, the shape that was not used for longest makes room.
+        key_out = key if shape is not None else next(iter(self._shapes)) if len(self._shapes) >= MAX_SHAPES else None
+        if key_out is not None:
             with self._sketching:
-                self._retire(shape)
+                self._retire(self._shapes.pop(key_out))
         self._shapes[key] = fresh
         return fresh
 
