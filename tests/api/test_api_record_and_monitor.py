@@ -211,3 +211,21 @@ def test_under_pytest_an_error_of_ours_is_raised(sdk, monkeypatch) -> None:
     monkeypatch.setattr(ModelRecorder, "record", planted)
     with pytest.raises(RuntimeError, match="planted"):
         driftmeter.record(model="rule", features={"x": [1]})
+
+
+def test_a_baseline_that_is_given_after_the_first_calls_makes_no_false_alarm_and_loses_no_row(sdk) -> None:
+    class Shop:
+        def predict(self, rows):
+            return [0.0] * len(rows)
+
+    rows = pd.DataFrame({"zip": [1, 2, 3] * 50, "x": np.arange(150.0)})
+    sdk.watch(window="1s")
+    model = driftmeter.monitor(Shop(), name="shop")
+    model.predict(rows)
+    baseline = Baseline.from_frame(rows, model="shop", kinds={"zip": "categorical"})
+    driftmeter.monitor(model, name="shop", baseline=baseline)
+    model.predict(rows.copy())
+    points = sdk.collect(sdk.cumulative)
+    counted = sum(p.value for p in points["ml.column.categories"] if p.attributes["ml.column.name"] == "zip")
+    assert counted == 150
+    assert sdk.counts() == {"zip": 300, "x": 300, "prediction": 300}

@@ -55,6 +55,14 @@ class ModelRecorder:
         self._kinds: dict[tuple[Role, str], Kind] = dict(columns.kinds)
         self.reset()
 
+    def expect(self, columns: Columns) -> None:
+        """Take what is known of the columns from now on; rows of before keep what was known then."""
+        with self._lock, self._sketching:
+            while self._shapes:
+                self._retire(self._shapes.popitem()[1])
+            self._columns = columns
+            self._kinds |= columns.kinds
+
     def reset(self) -> None:
         """Forget every row and every lock's state; a forked child starts like this."""
         self._lock = threading.Lock()

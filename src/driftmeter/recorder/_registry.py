@@ -40,8 +40,12 @@ class Registry:
 
     def add_baseline(self, baseline: Baseline, *, model: Model | None = None) -> None:
         """Compare a model, by default the one the baseline names, with the baseline from now on."""
+        model = model or baseline.model
         with self._lock:
-            self._identities.add_baseline(baseline, model or baseline.model)
+            self._identities.add_baseline(baseline, model)
+            recorder = self._recorders.get(model)
+        if recorder is not None:
+            recorder.expect(self._columns(model))
 
     def baselines(self, model: Model) -> Sequence[Baseline]:
         """Return the baselines that a model's windows are compared with."""
