@@ -58,8 +58,9 @@ Counters and histograms follow the temporality of the reader (`OTEL_EXPORTER_OTL
 
 `ml.column.missing` and `ml.column.invalid` also have `ml.column.kind`.
 
-A numeric column's points are OTel exponential histograms at scales from 20 down to 3. A column whose occupied buckets
-lie far apart has more than one point, told apart by `ml.column.part`, all at one scale; added up they are the column.
+A numeric column's points are OTel exponential histograms at scales from 20 down to 3. A column whose values lie far
+apart may have up to four points, told apart by `ml.column.part`, all at one scale; added up they are the column. In a
+cumulative stream no value ever changes its part, and no category its name, so that no series falls.
 Every part carries the column's `min` and `max`; the main one alone carries `sum`.
 
 ## Signals

@@ -78,8 +78,8 @@ ATTRIBUTES: Final = (
         ML_COLUMN_PART,
         "string",
         "Tells apart the points of one numeric column whose occupied buckets lie far from each other: the "
-        "boundary that the part starts at; absent on the main part.",
-        "3.39999e+38",
+        "power of two that the part began at; absent on the main part.",
+        "1.70141e+38",
     ),
     Attribute(ML_CATEGORY, "string", "One category; `__other__` holds those that are not kept apart.", "JFK"),
     Attribute(
@@ -182,6 +182,13 @@ SELF_ERRORS: Final = Metric(
     "driftmeter.errors", "counter", "{error}", "Errors of driftmeter's own that it swallowed.", (ERROR_TYPE,)
 )
 SELF_DROPPED_ROWS: Final = Metric("driftmeter.dropped_rows", "counter", "{row}", "Rows that were not sketched.", _MODEL)
+SELF_DROPPED_POINTS: Final = Metric(
+    "driftmeter.dropped_points",
+    "counter",
+    "{point}",
+    "Sketch data points left out of exports, because an export had `max_points`.",
+    _MODEL,
+)
 SELF_FLUSH_DURATION: Final = Metric(
     "driftmeter.flush.duration", "histogram", "s", "Time one collection spent on sketches and signals.", ()
 )
@@ -207,6 +214,7 @@ METRICS: Final = (
     WINDOW_END,
     SELF_ERRORS,
     SELF_DROPPED_ROWS,
+    SELF_DROPPED_POINTS,
     SELF_FLUSH_DURATION,
 )
 

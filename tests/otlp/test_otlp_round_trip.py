@@ -110,7 +110,7 @@ def test_a_sentinel_travels_in_a_part_of_its_own_and_costs_no_resolution() -> No
     years = [*np.repeat(np.arange(2000.0, 2014.0), 3), -999.0, 3.4e38]
     (metric, *_) = otlp.sketch_metrics([_of(*years)], temporality=otlp.DELTA)
     points = metric.data.data_points
-    assert [point.attributes.get("ml.column.part", "") for point in points] == ["", "3.4e+38"]
+    assert [point.attributes.get("ml.column.part", "") for point in points] == ["", "1.70141e+38"]
     assert [point.count for point in points] == [43, 1]
     # The sentinel below zero has the main part's other side to itself.
     assert points[0].negative.bucket_counts == (1,)
@@ -167,14 +167,34 @@ def test_attributes_name_model_column_and_role_and_no_version_where_there_is_non
     assert missing.data.is_monotonic
 
 
-def test_counted_points_are_at_least_those_that_are_sent() -> None:
+def test_points_are_counted_as_they_are_sent() -> None:
+    rows = np.concatenate([np.random.default_rng(0).normal(1000, 1, 500), np.full(9, -999.0), np.full(3, 3.4e38)])
     columns = {
-        Column("x"): NumericSketch.from_values(np.arange(100.0)),
-        Column("c", kind="categorical"): CategoricalSketch({"a": 2, "b": 3}),
+        Column("x"): NumericSketch.from_values(np.append(rows, np.inf)),
+        Column("c", kind="categorical"): CategoricalSketch({"a": 2, "b": 3}, other=1),
     }
-    snapshot = Snapshot(MODEL, 0, 1, columns)
-    sent = sum(len(m.data.data_points) for m in otlp.sketch_metrics([snapshot], temporality=otlp.DELTA))
-    assert otlp.point_count(snapshot) == sent == 5
+    points = otlp.sketch_points(Snapshot(MODEL, 0, 1, columns))
+    sent = otlp.points_metrics([points], temporality=otlp.DELTA)
+    # Two parts, its nulls and its infinity; three categories and their nulls.
+    assert len(points) == sum(len(metric.data.data_points) for metric in sent) == 4 + 4
+
+
+def _ordinary(rng: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
+    return {
+        "normal": rng.normal(0, 1, rows),
+        "far from 0": rng.normal(1000, 100, rows),
+        "skewed": rng.lognormal(0, 2, rows),
+        "uniform": rng.uniform(0, 1, rows),
+        "hours": rng.integers(0, 24, rows).astype(float),
+        "flags": rng.integers(0, 2, rows).astype(float),
+    }
+
+
+@pytest.mark.parametrize("rows", [100, 1000, 20_000])
+def test_ordinary_columns_have_one_point(rows) -> None:
+    for name, values in _ordinary(np.random.default_rng(1), rows).items():
+        (metric, *_) = otlp.sketch_metrics([_of(*values)], temporality=otlp.DELTA)
+        assert len(metric.data.data_points) == 1, name
 
 
 def test_gauges_carry_value_time_and_attributes() -> None:

@@ -170,3 +170,16 @@ def test_take_starts_anew() -> None:
     counter.add([str(i) for i in range(100)])
     counter.take()
     assert counter.take() == CategoricalSketch()
+
+
+def test_in_a_running_total_no_count_ever_falls() -> None:
+    total = CategoricalSketch({"JFK": 5, **{f"id{i}": 1 for i in range(99)}})
+    for step in range(30):
+        before = total
+        more = {f"x{step}_{i}": 6 for i in range(100)} if step < 12 else {"JFK": 9, f"late{step}": 1000}
+        total = total.running_total(CategoricalSketch(more))
+        assert {name: count for name, count in before.counts.items() if total.counts.get(name, 0) < count} == {}
+        assert total.other >= before.other
+    assert total.counts["JFK"] == 5 + 18 * 9
+    assert len(total.counts) == 1000
+    assert total.count == 104 + 12 * 600 + 18 * 1009

@@ -1,14 +1,18 @@
-"""What each reader has still to be told: pending sketches for delta readers, running totals for cumulative ones."""
+"""What each reader has still to be told: pending sketches for delta readers, running totals for cumulative ones.
+
+A running total's series never fall: its columns keep their parts, and its categories their names.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
 from opentelemetry.sdk.metrics.export import AggregationTemporality, Metric
 
-from driftmeter import otlp
+from driftmeter import otlp, semconv
 from driftmeter.schema import Model
 from driftmeter.sketches import Snapshot
 
@@ -20,43 +24,54 @@ class Stream:
 
     def __init__(self, temporality: AggregationTemporality, *, start: int) -> None:
         self._temporality = temporality
+        self._cumulative = temporality is AggregationTemporality.CUMULATIVE
         self._start = start
-        self._last = start
         self._snapshots: dict[Model, Snapshot] = {}
+        self._layouts: otlp.Layouts | None = defaultdict(otlp.Layout) if self._cumulative else None
+        self._dropped: Counter[Model] = Counter()
         self._overflowed = False
 
     def add(self, snapshots: Iterable[Snapshot]) -> None:
         """Add what was recorded."""
         for snapshot in snapshots:
             known = self._snapshots.get(snapshot.model)
-            self._snapshots[snapshot.model] = snapshot if known is None else known.merge(snapshot)
+            if known is not None:
+                snapshot = known.running_total(snapshot) if self._cumulative else known.merge(snapshot)  # noqa: PLW2901
+            self._snapshots[snapshot.model] = snapshot
 
     def collect(self, now: int, *, limit: int) -> list[Metric]:
         """Return the metrics of one collection that ends at ``now``, Unix nanoseconds, at most ``limit`` points.
 
-        Models beyond the limit are left out whole, and the log says so once: half a distribution would be a wrong one.
+        Models that do not fit are left out whole, and counted: half a distribution would be a wrong one.
         """
-        cumulative = self._temporality is AggregationTemporality.CUMULATIVE
-        start = self._start if cumulative else self._last
-        timed = [replace(snapshot, start=start, end=now) for snapshot in self._snapshots.values()]
-        if not cumulative:
+        kept: list[otlp.Points] = []
+        for snapshot in self._snapshots.values():
+            points = otlp.sketch_points(replace(snapshot, start=self._start, end=now), layouts=self._layouts)
+            if sum(map(len, kept)) + len(points) <= limit:
+                kept.append(points)
+            else:
+                self._drop(snapshot.model, len(points), limit)
+        told = otlp.points_metrics([*kept, self._dropped_points(now)], temporality=self._temporality)
+        if not self._cumulative:
             self._snapshots = {}
-        self._last = now
-        return otlp.sketch_metrics(self._within(timed, limit), temporality=self._temporality)
+            self._dropped.clear()
+            self._start = now
+        return told
 
-    def _within(self, snapshots: list[Snapshot], limit: int) -> list[Snapshot]:
-        kept: list[Snapshot] = []
-        points = 0
-        for snapshot in snapshots:
-            points += otlp.point_count(snapshot)
-            if points <= limit:
-                kept.append(snapshot)
-            elif not self._overflowed:
-                self._overflowed = True
-                _logger.warning(
-                    "driftmeter sends at most %d sketch points an export (max_points); the sketches of %s and further "
-                    "models are left out, their signals are not",
-                    limit,
-                    snapshot.model.name,
-                )
-        return kept
+    def _drop(self, model: Model, points: int, limit: int) -> None:
+        self._dropped[model] += points
+        if not self._overflowed:
+            self._overflowed = True
+            _logger.warning(
+                "driftmeter sends at most %d sketch points an export (max_points); the sketches of %s and of further "
+                "models that do not fit are left out, their signals are not; %s counts them",
+                limit,
+                model.name,
+                semconv.SELF_DROPPED_POINTS.name,
+            )
+
+    def _dropped_points(self, now: int) -> otlp.Points:
+        points = otlp.Points(self._start, now)
+        for model, count in self._dropped.items():
+            points.number(semconv.SELF_DROPPED_POINTS, otlp.model_attributes(model), count)
+        return points

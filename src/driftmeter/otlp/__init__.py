@@ -2,24 +2,32 @@
 
 from driftmeter.otlp._decode import scope_attributes, snapshots, split_scopes
 from driftmeter.otlp._json import from_json, to_json, to_request
+from driftmeter.otlp._parts import Layout
 from driftmeter.otlp._points import (
     DELTA,
+    Layouts,
+    Points,
     column_attributes,
     gauge_metrics,
     model_attributes,
-    point_count,
+    points_metrics,
     sketch_metrics,
+    sketch_points,
 )
 
 __all__ = [
     "DELTA",
+    "Layout",
+    "Layouts",
+    "Points",
     "column_attributes",
     "from_json",
     "gauge_metrics",
     "model_attributes",
-    "point_count",
+    "points_metrics",
     "scope_attributes",
     "sketch_metrics",
+    "sketch_points",
     "snapshots",
     "split_scopes",
     "to_json",

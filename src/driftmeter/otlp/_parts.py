@@ -4,27 +4,36 @@ OTLP's buckets are dense, so occupied buckets far apart travel in separate data 
 one scale. A year column with a sentinel::
 
     occupied   . . . 2013-2024 . . . . . . . . (thousands of empty buckets) . . . . . . . . 3.4e38
-    parts            main                                                                   3.39999e+38
+    octaves          2^10                                                                   2^127
+    parts            main                                                                   1.70141e+38
 
-The main part holds the fullest run of positive and of negative buckets, and the zeros; every other run is a part
-named by the boundary that its lowest bucket starts at, so that a part keeps its name while its lowest bucket stays.
-Six digits tell any two runs apart: `MAX_GAP` buckets are a ten-thousandth of the value at the finest scale.
-Where even that is too long, the sketch goes down in scale, exactly, until it fits.
+A part is a stretch of whole octaves (from one power of two to the next) of one sign; no bucket of any scale lies
+across the end of one. The main part has the fullest stretch of either sign, and the zeros; every other is named by
+the power of two that it began at. Ordinary columns have the main part alone: one is cut only where that makes it
+`MIN_GAIN` scales finer, and fewer values fall together. What is left too long goes down in scale, exactly.
+
+A `Layout` keeps the stretches of a running total. They grow, and others are added, but no value ever changes its part:
+so no series loses counts, whatever is added, and however far the scale falls.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
-from driftmeter.sketches import MIN_SCALE, Buckets, NumericSketch, lower_boundary
+from driftmeter.sketches import MIN_SCALE, Buckets, NumericSketch
+from driftmeter.typing import Int64Array
 
-MAX_GAP: Final = 400
-"""Empty buckets between two occupied ones that are still sent. They take a byte each, and hardly any compressed."""
 MAX_PARTS: Final = 3
-"""Runs beyond the main ones: more, and the sketch goes down in scale until some of them join."""
+"""Parts beside the main one."""
+MIN_GAIN: Final = 3
+"""Scales that more parts must save: a resolution eight times as fine."""
+FINE: Final = 8
+"""From this scale on, buckets of 0.3 %, more parts are of no use where no two values fall together."""
 MAX_BYTES: Final = 2200
 """What a column's buckets may take before compression, `_PART_BYTES` of each further data point included."""
 _PART_BYTES: Final = 200
@@ -47,77 +56,144 @@ class Part:
     negative: DenseBuckets
 
 
+@dataclass(slots=True)
+class _Stretch:
+    """The octaves ``low`` to ``high``, both included; octave k holds the magnitudes above 2**k and up to 2**(k + 1)."""
+
+    name: str
+    low: int
+    high: int
+
+
+@dataclass(slots=True)
+class Layout:
+    """The parts that a column's running total is sent in; the main one is the first of its sign."""
+
+    positive: list[_Stretch] = field(default_factory=list)
+    negative: list[_Stretch] = field(default_factory=list)
+
+
 _NO_BUCKETS: Final = DenseBuckets()
 
 
-def cut(sketch: NumericSketch) -> tuple[int, list[Part]]:
-    """Return the scale to send the sketch at and its parts, the main one first."""
-    runs = _runs(sketch.positive), _runs(sketch.negative)
-    while sketch.scale > MIN_SCALE and not _fits(*runs):
-        sketch = sketch.at_scale(max(MIN_SCALE, sketch.scale - _surplus(sketch)))
-        runs = _runs(sketch.positive), _runs(sketch.negative)
-    positive, negative = runs
-    scale = sketch.scale
-    main_positive, other_positive = _split(positive)
-    main_negative, other_negative = _split(negative)
-    parts = [Part("", _dense(main_positive), _dense(main_negative))]
-    parts += [Part(_name(run, scale), _dense(run), _NO_BUCKETS) for run in other_positive]
-    parts += [Part(f"-{_name(run, scale)}", _NO_BUCKETS, _dense(run)) for run in other_negative]
-    return scale, parts
+class _Side:
+    """The buckets of one sign, and where they are and may be cut: before which places of ``indexes``."""
+
+    def __init__(self, buckets: Buckets, scale: int, stretches: list[_Stretch]) -> None:
+        self.buckets = buckets
+        self._octaves = buckets.indexes >> scale
+        self._stretches = stretches
+        self.forced: list[int] = []
+        self.free: list[tuple[int, int]] = []
+
+    def size(self) -> int:
+        """Return the buckets' size at their own scale, uncut."""
+        indexes = self.buckets.indexes
+        return int(indexes[-1] - indexes[0]) + 1 + len(indexes) if len(indexes) else 0
+
+    def find_cuts(self) -> None:
+        """Find where stretches make cuts, and where the widest others may be, as (width, place)."""
+        self._widths = np.diff(self.buckets.indexes)
+        self._joining = np.sort(self.buckets.joining_scales())
+        between = np.flatnonzero(self._octaves[1:] != self._octaves[:-1])
+        for stretch in self._stretches:  # a stretch is never cut
+            low, high = self._octaves[between], self._octaves[between + 1]
+            between = between[(low < stretch.low) | (high > stretch.high)]
+        self.forced = self._between_stretches(between)
+        widest = between[np.argsort(-self._widths[between], kind="stable")].tolist()
+        free = [at for at in widest if at + 1 not in self.forced][:MAX_PARTS]
+        self.free = [(int(self._widths[at]), at + 1) for at in free]
+
+    def _between_stretches(self, between: Int64Array) -> list[int]:
+        cuts = []
+        ordered = sorted(self._stretches, key=lambda stretch: stretch.low)
+        for below, above in pairwise(ordered):
+            low, high = self._octaves[between], self._octaves[between + 1]
+            candidates = between[(low >= below.high) & (high <= above.low)]
+            cuts.append(int(candidates[self._widths[candidates].argmax()]) + 1)
+        return cuts
+
+    def bytes_at(self, by: Int64Array, cuts: Sequence[int]) -> Int64Array:
+        """Return the buckets' size ``by`` scales further down: a byte a bucket, and one more for an occupied one."""
+        indexes = self.buckets.indexes
+        if not len(indexes):
+            return np.zeros_like(by)
+        places = np.array(sorted(cuts), dtype=np.int64)
+        first = indexes[np.concatenate(([0], places))]
+        last = indexes[np.concatenate((places - 1, [-1]))]
+        down = by[:, None]
+        spans: Int64Array = ((last >> down) - (first >> down) + 1).sum(axis=1)
+        return spans + self.occupied_at(by)
+
+    def occupied_at(self, by: Int64Array) -> Int64Array:
+        """Return how many buckets are occupied ``by`` scales further down."""
+        return len(self.buckets) - np.searchsorted(self._joining, by, side="right")
+
+    def parts(self, cuts: Sequence[int], sign: str) -> list[tuple[str, int, int]]:
+        """Return (name, start, end) of each part, places in ``indexes``, and let the stretches grow to hold them."""
+        places = [0, *sorted(cuts), len(self.buckets)]
+        ranges = [(start, end) for start, end in pairwise(places) if end > start]
+        # The fullest comes first, so that it is the main one.
+        ranges.sort(key=lambda part: -int(self.buckets.counts[part[0] : part[1]].sum()))
+        return [(self._stretch(start, end, sign).name, start, end) for start, end in ranges]
+
+    def _stretch(self, start: int, end: int, sign: str) -> _Stretch:
+        low, high = int(self._octaves[start]), int(self._octaves[end - 1])
+        for stretch in self._stretches:
+            if stretch.low <= high and low <= stretch.high:
+                stretch.low, stretch.high = min(stretch.low, low), max(stretch.high, high)
+                return stretch
+        stretch = _Stretch(f"{sign}{2.0**low:.6g}" if self._stretches else "", low, high)
+        self._stretches.append(stretch)
+        return stretch
 
 
-def _runs(buckets: Buckets) -> list[Buckets]:
-    indexes = buckets.indexes
-    if len(indexes) < 2 or int(indexes[-1] - indexes[0]) - len(indexes) < MAX_GAP:
-        return [buckets]
-    ends = np.flatnonzero(np.diff(buckets.indexes) > MAX_GAP) + 1
-    if not len(ends):
-        return [buckets]
-    return [
-        Buckets(*both) for both in zip(np.split(buckets.indexes, ends), np.split(buckets.counts, ends), strict=True)
-    ]
+def cut(sketch: NumericSketch, layout: Layout | None = None) -> tuple[int, list[Part]]:
+    """Return the scale to send the sketch at and its parts, the main one first.
 
-
-def _fits(positive: list[Buckets], negative: list[Buckets]) -> bool:
-    extra = len(positive) + len(negative) - 2
-    size = extra * _PART_BYTES
-    for run in (*positive, *negative):
-        if len(run):
-            # A byte a bucket, and at most another one for what is occupied (but for counts beyond 16,383).
-            size += int(run.indexes[-1] - run.indexes[0]) + 1 + len(run)
-    return extra <= MAX_PARTS and size <= MAX_BYTES
-
-
-def _surplus(sketch: NumericSketch) -> int:
-    """Return a number of scales to go down that is sure not to be too many, from the gaps alone.
-
-    ``by`` scales further down a gap is ``gap >> by`` or so, one bucket more or less.
+    Args:
+        sketch: The sketch; of a running total, what earlier ones held included.
+        layout: The parts of the running total so far, which are brought up to date.
     """
-    room = MAX_BYTES - len(sketch.positive) - len(sketch.negative)
-    gaps = np.concatenate((np.diff(sketch.positive.indexes), np.diff(sketch.negative.indexes)))
-    by = np.arange(1, sketch.scale - MIN_SCALE + 1)[:, None]
-    narrowed = gaps >> by
-    parts = (narrowed > MAX_GAP + 1).sum(axis=1)
-    size = np.where(narrowed > MAX_GAP + 1, _PART_BYTES, narrowed).sum(axis=1)
-    fits = (parts <= MAX_PARTS) & (size <= room)
-    return int(by[fits.argmax()][0]) if fits.any() else len(by)
+    layout = Layout() if layout is None else layout
+    positive = _Side(sketch.positive, sketch.scale, layout.positive)
+    negative = _Side(sketch.negative, sketch.scale, layout.negative)
+    whole = max(len(layout.positive), len(layout.negative)) <= 1 and positive.size() + negative.size() <= MAX_BYTES
+    by, cuts = (0, ([], [])) if whole else _choose((positive, negative), sketch.scale)
+    above = {name: _dense(sketch.positive, start, end, by) for name, start, end in positive.parts(cuts[0], "")}
+    below = {name: _dense(sketch.negative, start, end, by) for name, start, end in negative.parts(cuts[1], "-")}
+    names = dict.fromkeys(("", *above, *below))
+    return sketch.scale - by, [Part(name, above.get(name, _NO_BUCKETS), below.get(name, _NO_BUCKETS)) for name in names]
 
 
-def _split(runs: list[Buckets]) -> tuple[Buckets, list[Buckets]]:
-    if len(runs) == 1:
-        return runs[0], []
-    fullest = max(range(len(runs)), key=lambda i: runs[i].total)
-    return runs[fullest], runs[:fullest] + runs[fullest + 1 :]
+def _choose(sides: tuple[_Side, _Side], scale: int) -> tuple[int, tuple[list[int], list[int]]]:
+    """Return how many scales to go down, and where to cut the two sides."""
+    for side in sides:
+        side.find_cuts()
+    by = np.arange(scale - MIN_SCALE + 1)
+    forced = sides[0].forced, sides[1].forced
+    down = _scales_down(sides, forced, by)
+    if scale - down >= FINE and all(side.occupied_at(by)[down] == len(side.buckets) for side in sides):
+        return down, forced
+    best, cuts, most = (down - MIN_GAIN + 1, forced), forced, MAX_PARTS - len(forced[0]) - len(forced[1])
+    free = sorted(((width, which, at) for which, side in enumerate(sides) for width, at in side.free), reverse=True)
+    for _, which, at in free[: max(0, most)]:
+        cuts = ([*cuts[0], at], cuts[1]) if which == 0 else (cuts[0], [*cuts[1], at])
+        further = _scales_down(sides, cuts, by)
+        if further < best[0]:
+            best = further, cuts
+    return best if best[1] is not forced else (down, forced)
 
 
-def _name(run: Buckets, scale: int) -> str:
-    return f"{lower_boundary(run.indexes[:1], scale)[0]:.6g}"
+def _scales_down(sides: tuple[_Side, _Side], cuts: tuple[list[int], list[int]], by: Int64Array) -> int:
+    room = MAX_BYTES - _PART_BYTES * (len(cuts[0]) + len(cuts[1]))
+    fits = sides[0].bytes_at(by, cuts[0]) + sides[1].bytes_at(by, cuts[1]) <= room
+    return int(fits.argmax()) if fits.any() else len(by) - 1
 
 
-def _dense(run: Buckets) -> DenseBuckets:
-    if not len(run):
-        return _NO_BUCKETS
-    offset = int(run.indexes[0])
-    counts = np.zeros(int(run.indexes[-1]) - offset + 1, dtype=np.int64)
-    counts[run.indexes - offset] = run.counts
+def _dense(buckets: Buckets, start: int, end: int, by: int) -> DenseBuckets:
+    indexes = buckets.indexes[start:end] >> by
+    offset = int(indexes[0])
+    counts = np.zeros(int(indexes[-1]) - offset + 1, dtype=np.int64)
+    np.add.at(counts, indexes - offset, buckets.counts[start:end])
     return DenseBuckets(offset, tuple(counts.tolist()))

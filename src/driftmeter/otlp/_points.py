@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -23,7 +23,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.metrics.export import Buckets as SdkBuckets
 
 from driftmeter import semconv
-from driftmeter.otlp._parts import DenseBuckets, cut
+from driftmeter.otlp._parts import DenseBuckets, Layout, cut
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import OTHER, CategoricalSketch, NumericSketch, Sketch, Snapshot
 
@@ -31,16 +31,28 @@ Attributes = dict[str, Any]
 DELTA: Final = AggregationTemporality.DELTA
 
 
+Layouts: TypeAlias = defaultdict[tuple[Model, Column], Layout]
+"""The parts that the numeric columns of a running total are sent in."""
+
+
 @dataclass(slots=True)
-class _Points:
-    """Data points by metric, in the making."""
+class Points:
+    """Data points of one interval, by metric."""
 
     start: int
     time: int
-    by_metric: defaultdict[semconv.Metric, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    by_metric: dict[semconv.Metric, list[Any]] = field(default_factory=dict)
 
     def number(self, metric: semconv.Metric, attributes: Attributes, value: float) -> None:
-        self.by_metric[metric].append(NumberDataPoint(attributes, self.start, self.time, value))
+        """Add a point that is a number."""
+        self.add(metric, NumberDataPoint(attributes, self.start, self.time, value))
+
+    def add(self, metric: semconv.Metric, point: Any) -> None:
+        """Add a point."""
+        self.by_metric.setdefault(metric, []).append(point)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.by_metric.values()))
 
 
 def model_attributes(model: Model) -> Attributes:
@@ -60,26 +72,38 @@ def column_attributes(model: Model, column: Column) -> Attributes:
     }
 
 
-def point_count(snapshot: Snapshot) -> int:
-    """Return about how many data points a snapshot takes: one a numeric column, one a category, one for nulls."""
-    return sum(
-        1 + (1 if isinstance(sketch, NumericSketch) else len(sketch.counts)) for sketch in snapshot.columns.values()
-    )
+def sketch_points(snapshot: Snapshot, *, layouts: Layouts | None = None) -> Points:
+    """Return the points that carry a snapshot; its interval becomes theirs.
+
+    Args:
+        snapshot: The sketches; of a cumulative stream, those of all that was recorded.
+        layouts: The parts of the running totals so far, for a cumulative stream; they are brought up to date.
+    """
+    points = Points(snapshot.start, snapshot.end)
+    for column, sketch in snapshot.columns.items():
+        attributes = column_attributes(snapshot.model, column)
+        layout = None if layouts is None else layouts[snapshot.model, column]
+        _add_column(points, attributes, column, sketch, layout)
+    return points
 
 
 def sketch_metrics(snapshots: Iterable[Snapshot], *, temporality: AggregationTemporality) -> list[Metric]:
     """Return the metrics that carry the snapshots; a snapshot's interval becomes its points' interval."""
-    points: defaultdict[semconv.Metric, list[Any]] = defaultdict(list)
-    for snapshot in snapshots:
-        mine = _Points(snapshot.start, snapshot.end, points)
-        for column, sketch in snapshot.columns.items():
-            _add_column(mine, column_attributes(snapshot.model, column), column, sketch)
-    return [_metric(metric, data_points, temporality) for metric, data_points in points.items()]
+    return points_metrics(map(sketch_points, snapshots), temporality=temporality)
 
 
-def _add_column(points: _Points, attributes: Attributes, column: Column, sketch: Sketch) -> None:
+def points_metrics(parts: Iterable[Points], *, temporality: AggregationTemporality) -> list[Metric]:
+    """Return the metrics that hold the points of all the parts, each metric once."""
+    joined: defaultdict[semconv.Metric, list[Any]] = defaultdict(list)
+    for points in parts:
+        for metric, data_points in points.by_metric.items():
+            joined[metric] += data_points
+    return [_metric(metric, data_points, temporality) for metric, data_points in joined.items()]
+
+
+def _add_column(points: Points, attributes: Attributes, column: Column, sketch: Sketch, layout: Layout | None) -> None:
     if isinstance(sketch, NumericSketch):
-        _add_numeric(points, attributes, sketch)
+        _add_numeric(points, attributes, sketch, layout)
     else:
         _add_categorical(points, attributes, sketch)
     kind = {**attributes, semconv.ML_COLUMN_KIND: column.kind}
@@ -92,14 +116,15 @@ def _add_column(points: _Points, attributes: Attributes, column: Column, sketch:
             points.number(semconv.COLUMN_INVALID, {**kind, semconv.ML_QUALITY_CHECK: check}, count)
 
 
-def _add_numeric(points: _Points, attributes: Attributes, sketch: NumericSketch) -> None:
+def _add_numeric(points: Points, attributes: Attributes, sketch: NumericSketch, layout: Layout | None) -> None:
     if not sketch.count:
         return
-    scale, parts = cut(sketch)
+    scale, parts = cut(sketch, layout)
     for part in parts:
         main = not part.name
         zero_count = sketch.zero_count if main else 0
-        points.by_metric[semconv.COLUMN_VALUE].append(
+        points.add(
+            semconv.COLUMN_VALUE,
             ExponentialHistogramDataPoint(
                 attributes=attributes if main else {**attributes, semconv.ML_COLUMN_PART: part.name},
                 start_time_unix_nano=points.start,
@@ -114,7 +139,7 @@ def _add_numeric(points: _Points, attributes: Attributes, sketch: NumericSketch)
                 flags=0,
                 min=sketch.min,
                 max=sketch.max,
-            )
+            ),
         )
 
 
@@ -122,7 +147,7 @@ def _sdk_buckets(buckets: DenseBuckets) -> SdkBuckets:
     return SdkBuckets(offset=buckets.offset, bucket_counts=buckets.counts)
 
 
-def _add_categorical(points: _Points, attributes: Attributes, sketch: CategoricalSketch) -> None:
+def _add_categorical(points: Points, attributes: Attributes, sketch: CategoricalSketch) -> None:
     for name, count in sketch.counts.items():
         points.number(semconv.COLUMN_CATEGORIES, {**attributes, semconv.ML_CATEGORY: name}, count)
     if sketch.other:

@@ -83,6 +83,13 @@ class CategoricalSketch:
         """Return the sketch of both columns' values; neither argument changes."""
         return CategoricalSketch.merge_all((self, other), known=known, max_others=max_others)
 
+    def running_total(self, more: CategoricalSketch) -> CategoricalSketch:
+        """Return the sketch of both columns' values, where no count falls: a name stays once it is there.
+
+        The first `MAX_MERGED` names are kept; what comes later is among the others for good.
+        """
+        return self.merge(more, known=self.counts, max_others=max(0, MAX_MERGED - len(self.counts)))
+
     @classmethod
     def merge_all(
         cls, sketches: Sequence[CategoricalSketch], *, known: Collection[str] = (), max_others: int = MAX_MERGED

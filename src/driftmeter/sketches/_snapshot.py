@@ -33,6 +33,17 @@ class Snapshot:
         assert merged is not None  # noqa: S101  # there are two
         return merged
 
+    def running_total(self, more: Snapshot) -> Snapshot:
+        """Return the snapshot of both intervals, where no count of any category falls; see `CategoricalSketch`."""
+        merged = {column: _running_total(self.columns.get(column), sketch) for column, sketch in more.columns.items()}
+        return Snapshot(self.model, min(self.start, more.start), max(self.end, more.end), {**self.columns, **merged})
+
+
+def _running_total(total: Sketch | None, more: Sketch) -> Sketch:
+    if isinstance(more, CategoricalSketch) and isinstance(total, CategoricalSketch):
+        return total.running_total(more)
+    return more if total is None else _merged((total, more))
+
 
 def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
     """Return the merged sketch of two sketches of one kind."""
