@@ -100,7 +100,7 @@ def test_another_configuration_replaces_the_first_and_joins_each_reader_once(sdk
     sdk.watch()
     sdk.watch(max_columns=1)
     model.predict(X)
-    assert sdk.counts() == {"f0": 4}
+    assert sdk.counts() == {"f0": 4, "prediction": 4}
     scopes = [scope.scope.name for scope in sdk.cumulative.get_metrics_data().resource_metrics[0].scope_metrics]
     assert len(scopes) == len(set(scopes))
 

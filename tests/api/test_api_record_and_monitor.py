@@ -229,3 +229,9 @@ def test_a_baseline_that_is_given_after_the_first_calls_makes_no_false_alarm_and
     counted = sum(p.value for p in points["ml.column.categories"] if p.attributes["ml.column.name"] == "zip")
     assert counted == 150
     assert sdk.counts() == {"zip": 300, "x": 300, "prediction": 300}
+
+
+def test_as_many_columns_are_recorded_as_are_configured(sdk) -> None:
+    sdk.watch(max_columns=700)
+    driftmeter.record(model="wide", features=np.zeros((3, 800)), predictions=[1, 2, 3])
+    assert sdk.counts() == {f"f{at}": 3 for at in range(700)} | {"prediction": 3}

@@ -212,6 +212,21 @@ def test_more_columns_than_the_limit_are_left_out(sdk) -> None:
     assert len(sdk.spans()) == 2
 
 
+def test_a_wide_model_keeps_its_predictions_and_the_log_says_once_what_is_left_out(sdk, caplog) -> None:
+    class Zeros(BaseEstimator):
+        def predict(self, rows):
+            return [0.0] * len(rows)
+
+    sdk.watch(max_columns=3)
+    for _ in range(3):
+        Zeros().predict(np.ones((4, 5)))
+    assert sdk.counts() == {"f0": 12, "f1": 12, "f2": 12, "prediction": 12}
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "driftmeter: model Zeros has more than 3 feature columns (max_columns); 'f3' and further ones are left out"
+    )
+
+
 def test_more_models_than_the_limit_are_spans_only_and_the_log_says_so_once(sdk, caplog) -> None:
     sdk.watch(max_models=1)
     for name in ("One", "Two", "Three"):

@@ -135,7 +135,8 @@ def _start(
     features: Table | None = None
     unreadable = ""
     try:
-        features = tabulate(source, names=names, max_columns=registry.config.max_columns)
+        # One more than are watched: so the recorder sees, and says, that some are left out.
+        features = tabulate(source, names=names, max_columns=registry.config.max_columns + 1)
     except UnreadableError as error:
         # The model itself will say what is wrong with it, if anything is.
         unreadable = str(error)

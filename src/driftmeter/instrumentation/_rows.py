@@ -21,7 +21,8 @@ def record_rows(
     """Record features and outputs of one batch; trouble is counted or told in the log, never raised."""
     with guard:
         try:
-            tables: list[tuple[Role, Table]] = [("feature", tabulate(features, names=names))]
+            width = registry.config.max_columns + 1
+            tables: list[tuple[Role, Table]] = [("feature", tabulate(features, names=names, max_columns=width))]
             tables += [(role, _output(role, values)) for role, values in outputs.items() if values is not None]
         except UnreadableError as error:
             registry.tell_unreadable(model, str(error))

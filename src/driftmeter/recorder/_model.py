@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from driftmeter.recorder._buffer import Batch
+from driftmeter.recorder._log_once import LogOnce
 from driftmeter.recorder._shape import Shape
 from driftmeter.schema import Column, Kind, Model, Role
 from driftmeter.sketches import Sketch, Snapshot, merge_sketches
@@ -15,6 +16,8 @@ from driftmeter.tables import Table, kind_of
 from driftmeter.typing import Clock
 
 MAX_SHAPES: Final = 16
+MAX_OUTPUTS: Final = 100
+"""Columns of each role but features; ``max_columns`` is about features alone, so that a wide model keeps these."""
 MAX_CLOSED_STEPS: Final = 256
 """Steps kept when nobody collects; the oldest go, and their rows are counted as dropped."""
 
@@ -35,6 +38,7 @@ class Limits:
     buffer_bytes: int = 1 << 20
     max_categories: int = 100
     max_columns: int = 500
+    """Features, that is."""
     overflow: str = "flush"
 
 
@@ -53,6 +57,7 @@ class ModelRecorder:
         self._step = step
         self._clock = clock
         self._kinds: dict[tuple[Role, str], Kind] = dict(columns.kinds)
+        self._once = LogOnce()
         self.reset()
 
     def expect(self, columns: Columns) -> None:
@@ -169,14 +174,18 @@ class ModelRecorder:
         columns: list[Column] = []
         undecided = False
         ignored = set(self._columns.ignored)
+        most = self._limits.max_columns if role == "feature" else MAX_OUTPUTS
+        room = most - sum(known == role for known, _ in self._kinds)
         for at, name in enumerate(table.names):
             kind = self._kinds.get((role, name)) or table.kind or kind_of(table.column(at))
             if kind is None:
                 undecided = True
-            elif (role, name) in self._kinds or len(self._kinds) < self._limits.max_columns:
+            elif (role, name) in self._kinds or room > 0:
+                room -= (role, name) not in self._kinds
                 self._kinds[role, name] = kind
             else:
                 ignored.add(name)
+                self._tell_left_out(role, name, most)
             columns.append(Column(name, role, kind or "numeric"))
         return Shape(
             tuple(columns),
@@ -185,4 +194,15 @@ class ModelRecorder:
             known=self._columns.categories if role == "feature" else {},
             buffer_bytes=self._limits.buffer_bytes,
             max_categories=self._limits.max_categories,
+        )
+
+    def _tell_left_out(self, role: Role, name: str, most: int) -> None:
+        self._once.warning(
+            role,
+            "driftmeter: model %s has more than %d %s columns%s; %r and further ones are left out",
+            self.model.name,
+            most,
+            role,
+            " (max_columns)" if role == "feature" else "",
+            name,
         )
