@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 
 import driftmeter
 from driftmeter import Baseline
+from driftmeter.recorder import guard
 
 DAY = dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)
 
@@ -250,3 +251,25 @@ def test_a_feature_is_left_out_and_another_made_a_category_by_configuration(sdk,
     categories = sdk.collect(sdk.cumulative)["ml.column.categories"]
     assert {p.attributes["ml.category"] for p in categories} == {"10001", "10002"}
     assert set(sdk.counts()) == {"zip", "x"}
+
+
+def test_a_result_that_cannot_be_read_leaves_the_features(sdk, monkeypatch) -> None:
+    class Unprintable:
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    class Odd(BaseEstimator):
+        classes_ = (Unprintable(), Unprintable(), Unprintable())
+
+        def predict_proba(self, rows):
+            return np.zeros((len(rows), 3))
+
+        def predict(self, rows):
+            return ["a"] * len(rows)
+
+    monkeypatch.setattr(guard, "raises", False)
+    sdk.watch()
+    model, rows = Odd(), np.ones((4, 1))
+    model.predict_proba(rows)
+    model.predict(rows)
+    assert sdk.counts() == {"f0": 4, "prediction": 4}

@@ -184,7 +184,9 @@ def _finish(started: _Call | None, model: Any, result: Any, duration: float) -> 
     tables: list[tuple[Role, Table]] = []
     if started.features is not None and _is_first_look(started, model):
         tables.append(("feature", started.features))
-    tables += started.framework.outputs(model, started.operation, result)
+    with guard:
+        # By itself: the features, which count as seen now, are recorded even where the result is a riddle.
+        tables += started.framework.outputs(model, started.operation, result)
     started.recorder.record(tables)
 
 
