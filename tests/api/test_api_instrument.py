@@ -220,6 +220,17 @@ def test_a_provider_without_readers_is_asked_again_until_it_has_one(model) -> No
     provider.shutdown()
 
 
+def test_while_nobody_collects_nothing_is_kept_and_calls_still_have_their_spans(sdk, model) -> None:
+    provider = MeterProvider([])
+    driftmeter.instrument(meter_provider=provider, tracer_provider=sdk.tracer_provider)
+    model.predict(X)
+    driftmeter.record(model="m", features={"x": [1.0]})
+    (span,) = sdk.spans()
+    assert span.attributes["ml.model.name"] == "LogisticRegression"
+    assert active().take() == []
+    provider.shutdown()
+
+
 def test_a_baseline_of_the_configuration_is_the_models_whose_features_it_describes(sdk, model, tmp_path) -> None:
     frame = {"a": X[:, 0], "b": X[:, 1]}
     Baseline.from_frame(frame, model="delay", version="3").save(tmp_path / "b.json")

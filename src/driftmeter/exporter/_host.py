@@ -63,7 +63,10 @@ class Host:
         """Join the readers of a meter provider; any thread may ask, and a reader is joined once."""
         with self._attaching:
             for reader in _sdk.readers(provider):
-                if reader not in self._temporalities and not hasattr(_sdk.exporter_of(reader), "adds_sketches"):
+                exporter = _sdk.exporter_of(reader)
+                if hasattr(exporter, "adds_sketches"):
+                    self.add_reader(exporter, _sdk.temporality_of(exporter))
+                elif reader not in self._temporalities:
                     self._join(reader, provider)
 
     def _join(self, reader: Any, provider: Any) -> None:

@@ -176,10 +176,10 @@ def _finish(started: _Call | None, model: Any, result: Any, duration: float) -> 
     started.instruments.duration.record(duration, started.attributes)
     if started.features is not None:
         started.instruments.rows.add(len(started.features), started.attributes)
-    if started.recorder is None:
-        return
     registry = active()
-    if started.features is None and registry is not None:
+    if started.recorder is None or registry is None:
+        return
+    if started.features is None:
         registry.tell_unreadable(started.recorder.model, started.unreadable)
     tables: list[tuple[Role, Table]] = []
     if started.features is not None and _is_first_look(started, model):
@@ -187,7 +187,7 @@ def _finish(started: _Call | None, model: Any, result: Any, duration: float) -> 
     with guard:
         # By itself: the features, which count as seen now, are recorded even where the result is a riddle.
         tables += started.framework.outputs(model, started.operation, result)
-    started.recorder.record(tables)
+    registry.record(started.recorder, tables)
 
 
 _last_looked: Final[ContextVar[tuple[Any, Any, frozenset[str]] | None]] = ContextVar(

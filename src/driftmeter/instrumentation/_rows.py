@@ -29,7 +29,7 @@ def record_rows(
             return
         recorder = registry.recorder(model)
         if recorder is not None:
-            recorder.record(tables)
+            registry.record(recorder, tables)
         _instruments().rows.add(tables[0][1].rows, {**model_attributes(model), semconv.ML_OPERATION_NAME: "record"})
 
 

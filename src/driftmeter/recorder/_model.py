@@ -18,8 +18,8 @@ from driftmeter.typing import Clock
 MAX_SHAPES: Final = 16
 MAX_OUTPUTS: Final = 100
 """Columns of each role but features; ``max_columns`` is about features alone, so that a wide model keeps these."""
-MAX_CLOSED_STEPS: Final = 256
-"""Steps kept when nobody collects; the oldest go, and their rows are counted as dropped."""
+MAX_CLOSED_STEPS: Final = 64
+"""Steps kept apart when a collection is late; then the oldest two become one: no row is lost, but when it came is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class ModelRecorder:
         with self._sketching:
             self._closed += self._drain(self._step_end)
         while len(self._closed) > MAX_CLOSED_STEPS:
-            self.dropped_rows += self._closed.pop(0).rows
+            self._closed[:2] = [self._closed[0].merge(self._closed[1])]
         self._since = max(self._step_end, now // self._step * self._step)
         self._step_end = self._next_step(now)
 

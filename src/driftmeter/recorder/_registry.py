@@ -34,7 +34,10 @@ class Registry:
         self._identities = Identities(config, once=self._once)
         self._bound: dict[int, tuple[Any, ModelRecorder | None]] = {}
         self.before_record: Callable[[], None] | None = None
-        """Called before each model is looked up; the host waits here for a meter provider to be set."""
+        """Called before each model is looked up, while nobody collects: the host waits here for a reader.
+
+        Until there is one nothing is recorded, since nothing would ever be taken.
+        """
         for baseline in baselines:
             self.add_baseline(baseline)
 
@@ -68,8 +71,7 @@ class Registry:
             names: The names of the features that it was called with.
             named: Whether they are its own, not made up for columns without names.
         """
-        if self.before_record is not None:
-            self.before_record()
+        self._ask_for_readers()
         bound = self._bound.get(id(model_object))
         if bound is not None:
             return bound[1]
@@ -80,6 +82,16 @@ class Registry:
             self._bound[id(model_object)] = (reference(model_object, lambda key: self._bound.pop(key, None)), recorder)
         return recorder
 
+    def record(self, recorder: ModelRecorder, tables: Sequence[tuple[Role, Table]]) -> None:
+        """Record the columns of one call, if anybody collects."""
+        if self.before_record is None:
+            recorder.record(tables)
+
+    def _ask_for_readers(self) -> None:
+        ask = self.before_record  # once: another thread may find a reader meanwhile
+        if ask is not None:
+            ask()
+
     def with_baseline_names(self, features: Table, model: Model) -> Table:
         """Return a model's rows without names under those of its baseline, if it has as many."""
         names = self._identities.names(model, len(features.names))
@@ -87,8 +99,7 @@ class Registry:
 
     def recorder(self, model: Model) -> ModelRecorder | None:
         """Return the recorder of a model, or None when there are too many models."""
-        if self.before_record is not None:
-            self.before_record()
+        self._ask_for_readers()
         recorder = self._recorders.get(model)
         if recorder is not None:
             return recorder
