@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -14,23 +15,48 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 BASELINE_KINDS: Final[tuple[BaselineKind, ...]] = get_args(BaselineKind)
 
 
+MAX_NAME_LENGTH: Final = 128
+
+_DIGEST_BYTES: Final = 6
+_KEPT_LENGTH: Final = MAX_NAME_LENGTH - 2 * _DIGEST_BYTES - 1
+
+
+def clean_name(name: str) -> str:
+    """Return a name that every exporter can send, the same for the same name.
+
+    It is valid Unicode (what is not, lone surrogates, is escaped) of at most 128 characters; of a longer one the start
+    and a digest are left.
+    """
+    if not name.isascii():
+        name = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    if len(name) > MAX_NAME_LENGTH:
+        digest = hashlib.blake2b(name.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+        name = f"{name[:_KEPT_LENGTH]}~{digest}"
+    return name
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What predicts. An empty version means that none is known."""
+    """What predicts. An empty version means that none is known. Both are cleaned, see `clean_name`."""
 
     name: str
     version: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", clean_name(self.name))
+        object.__setattr__(self, "version", clean_name(self.version))
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Column:
-    """One feature, prediction, score or label of a model."""
+    """One feature, prediction, score or label of a model. Its name is cleaned, see `clean_name`."""
 
     name: str
     role: Role = "feature"
     kind: Kind = "numeric"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", clean_name(self.name))
         if self.role not in ROLES:
             raise ValueError(f"role must be one of {', '.join(ROLES)}; got {self.role!r}")
         if self.kind not in KINDS:

@@ -167,6 +167,13 @@ def test_attributes_name_model_column_and_role_and_no_version_where_there_is_non
     assert missing.data.is_monotonic
 
 
+def test_columns_whose_names_are_no_unicode_keep_their_identity() -> None:
+    sketch = NumericSketch.from_values(np.array([1.0]))
+    original = Snapshot(Model("m\udc80"), 0, 1, {Column("a\udc80"): sketch, Column("b\udc80"): sketch})
+    (decoded,) = otlp.snapshots([_wire([original])])
+    assert decoded == original
+
+
 def test_points_are_counted_as_they_are_sent() -> None:
     rows = np.concatenate([np.random.default_rng(0).normal(1000, 1, 500), np.full(9, -999.0), np.full(3, 3.4e38)])
     columns = {

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 import numpy as np
 
-OTHER: Final = "__other__"
-MAX_NAME_LENGTH: Final = 128
+from driftmeter.schema import MAX_NAME_LENGTH, clean_name
 
-_DIGEST_BYTES: Final = 6
-_KEPT_LENGTH: Final = MAX_NAME_LENGTH - 2 * _DIGEST_BYTES - 1
+OTHER: Final = "__other__"
 
 
 def is_missing(value: object) -> bool:
@@ -29,8 +26,8 @@ def is_missing(value: object) -> bool:
 def category_name(value: object) -> str:
     """Return the name under which a value is counted: 3, 3.0 and '3' are one category.
 
-    It is valid Unicode of at most 128 characters; of a longer one the start and a digest are left. A value
-    that has the name of all other values, ``__other__``, is quoted.
+    It is cleaned as all names are, see `clean_name`. A value that has the name of all other values, ``__other__``, is
+    quoted.
     """
     if type(value) is str and len(value) <= MAX_NAME_LENGTH and value.isascii() and value != OTHER:
         return value  # as nearly all are
@@ -40,9 +37,5 @@ def category_name(value: object) -> str:
         name = str(int(value))
     else:
         name = str(value)
-    if not name.isascii():
-        name = name.encode("utf-8", "backslashreplace").decode("utf-8")
-    if len(name) > MAX_NAME_LENGTH:
-        digest = hashlib.blake2b(name.encode(), digest_size=_DIGEST_BYTES).hexdigest()
-        name = f"{name[:_KEPT_LENGTH]}~{digest}"
+    name = clean_name(name)
     return name if name != OTHER else f'"{name}"'

@@ -6,14 +6,16 @@ Frameworks are recognised by what is already imported, never imported here. Noth
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 
-from driftmeter.schema import Kind
+from driftmeter.schema import Kind, clean_name
 from driftmeter.typing import AnyArray
 
 SMALL: Final = 64
@@ -26,7 +28,7 @@ class Table:
     """A batch of rows: ``matrix`` of shape (rows, len(names)), or else ``columns``, one sequence a name.
 
     ``kind`` is given where it is known better than the values' type tells; ``named`` is False where the names are
-    made up: f0, f1, ...
+    made up: f0, f1, ... Names are cleaned (see `clean_name`) and made unique: x, x.1, x.2.
     """
 
     names: tuple[str, ...]
@@ -35,6 +37,11 @@ class Table:
     columns: tuple[Any, ...] = ()
     kind: Kind | None = None
     named: bool = True
+
+    def __post_init__(self) -> None:
+        # Names that are texts already, nearly all, cost next to nothing.
+        texts = self.names if set(map(type, self.names)) <= {str} else tuple(map(str, self.names))
+        object.__setattr__(self, "names", _unique(texts))
 
     def column(self, at: int) -> Any:
         """Return the values of one column."""
@@ -84,14 +91,26 @@ def tabulate(data: Any, *, names: Sequence[str] = (), max_columns: int = 500) ->
 def _named(table: Table, names: Sequence[str]) -> Table:
     width = len(table.columns) if table.matrix is None else table.matrix.shape[1]
     named = len(names) >= width
-    found = _texts(names[:width]) if named else tuple(f"f{i}" for i in range(width))
+    found = tuple(names[:width]) if named else tuple(f"f{i}" for i in range(width))
     return Table(found, table.rows, table.matrix, table.columns, named=named)
 
 
-def _texts(names: Sequence[Any]) -> tuple[str, ...]:
-    """Return column names as texts; names that are texts already, nearly all, cost next to nothing."""
-    found = tuple(names)
-    return found if set(map(type, found)) <= {str} else tuple(map(str, found))
+@lru_cache(maxsize=256)
+def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names cleaned, those that others had before with a number; calls mostly come with the same ones."""
+    cleaned = tuple(map(clean_name, names))
+    taken = set(cleaned)
+    if len(taken) == len(names):
+        return cleaned
+    found: dict[str, None] = {}
+    numbers: Counter[str] = Counter()
+    for name in cleaned:
+        unique = name
+        while unique in found or (unique != name and unique in taken):
+            numbers[name] += 1
+            unique = clean_name(f"{name}.{numbers[name]}")
+        found[unique] = None
+    return tuple(found)
 
 
 def _array(array: AnyArray, max_columns: int) -> Table:
@@ -108,10 +127,10 @@ def _is(module: Any, data: Any, *names: str) -> bool:
 
 def _pandas(pandas: Any, data: Any, max_columns: int) -> Table | None:
     if _is(pandas, data, "Series"):
-        return Table((str(data.name),) if data.name is not None else (), len(data), columns=(data,))
+        return Table((data.name,) if data.name is not None else (), len(data), columns=(data,))
     if not _is(pandas, data, "DataFrame"):
         return None
-    names = _texts(data.columns.tolist()[:max_columns])
+    names = tuple(data.columns.tolist()[:max_columns])
     if len(data) <= SMALL or len(set(data.dtypes)) == 1:
         # One array of all columns: for a few rows much cheaper than a Series of each, even where it holds objects.
         matrix = data.to_numpy()[:, :max_columns]
@@ -174,7 +193,7 @@ def _mapping(data: Mapping[Any, Any], max_columns: int) -> Table:
     lengths = {len(column) for column in columns}
     if len(lengths) > 1:
         raise UnreadableError(f"columns must have one length; got {sorted(lengths)}")
-    return Table(tuple(str(name) for name, _ in items), lengths.pop() if lengths else 0, columns=columns)
+    return Table(tuple(name for name, _ in items), lengths.pop() if lengths else 0, columns=columns)
 
 
 def _is_column(values: Any) -> bool:
@@ -185,12 +204,12 @@ def _is_column(values: Any) -> bool:
 
 def _sequence(data: Sequence[Any], names: Sequence[str], max_columns: int) -> Table:
     if not data:
-        return Table(tuple(map(str, names[:max_columns])), 0, columns=tuple([] for _ in names[:max_columns]))
+        return Table(tuple(names[:max_columns]), 0, columns=tuple([] for _ in names[:max_columns]))
     if isinstance(data[0], Mapping):
         if not all(isinstance(row, Mapping) for row in data):
             raise UnreadableError("rows must all be mappings when the first one is")
         keys = list(dict.fromkeys(key for row in data for key in row))[:max_columns]
-        return Table(tuple(map(str, keys)), len(data), columns=tuple([row.get(key) for row in data] for key in keys))
+        return Table(tuple(keys), len(data), columns=tuple([row.get(key) for row in data] for key in keys))
     if _is_column(data[0]):
         width = len(data[0])
         if any(not _is_column(row) or len(row) != width for row in data):
