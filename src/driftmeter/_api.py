@@ -11,7 +11,7 @@ from driftmeter import exporter
 from driftmeter.baseline import Baseline
 from driftmeter.config import load
 from driftmeter.exceptions import DriftmeterError
-from driftmeter.instrumentation import custom, record_rows
+from driftmeter.instrumentation import custom, record_rows, use_providers
 from driftmeter.recorder import Registry, active, decided, load_baselines
 from driftmeter.schema import Model
 
@@ -39,6 +39,7 @@ def instrument(*, meter_provider: Any = None, tracer_provider: Any = None, **set
         exporter.stop()
         return
     exporter.start(config, baselines=load_baselines(config), meter_provider=meter_provider)
+    use_providers(tracer_provider=tracer_provider, meter_provider=meter_provider)
     for entry_point in entry_points(group="opentelemetry_instrumentor"):
         if entry_point.value.startswith("driftmeter."):
             instrumentor = entry_point.load()()
@@ -109,6 +110,7 @@ def shutdown() -> None:
         return
     exporter.flush()
     exporter.stop()
+    use_providers()
     custom.restore()
     for entry_point in entry_points(group="opentelemetry_instrumentor"):
         if entry_point.value.startswith("driftmeter."):

@@ -54,6 +54,30 @@ def test_everything_goes_to_the_providers_that_are_given_and_their_resource(sdk,
     assert sorted(scope.scope.name for scope in resource_metrics.scope_metrics) == ["driftmeter", "driftmeter.sketches"]
 
 
+def test_so_do_the_calls_of_a_users_own_class_and_recorded_rows(sdk) -> None:
+    class Rule:
+        def predict(self, rows):
+            return [0.0] * len(rows)
+
+    sdk.watch()
+    driftmeter.monitor(Rule(), name="rule").predict([[1.0]])
+    driftmeter.record(model="other", features={"x": [1.0, 2.0]})
+    assert [span.name for span in sdk.spans()] == ["predict rule"]
+    rows = sdk.collect(sdk.cumulative)["ml.prediction.rows"]
+    assert {point.attributes["ml.model.name"]: point.value for point in rows} == {"rule": 1, "other": 2}
+
+
+def test_a_second_instrument_with_other_providers_tells_those(sdk, model) -> None:
+    sdk.watch()
+    other = type(sdk)()
+    other.watch()
+    model.predict(X)
+    assert [len(told.spans()) for told in (sdk, other)] == [0, 1]
+    assert other.collect(other.cumulative)["ml.prediction.rows"][0].value == 4
+    assert sdk.told(sdk.cumulative) == {}
+    other.meter_provider.shutdown()
+
+
 def test_two_readers_are_each_told_every_row_exactly_once(sdk, model) -> None:
     sdk.watch()
     total = 0

@@ -73,6 +73,18 @@ class TestFallbackExporter:
             assert max(max(self._names(data).values()) for data in told.exported) == 1
         assert self._names(joined.exported[-1]) == self._names(inner.exported[-1])
 
+    def test_it_alone_is_told_of_rows_before_its_first_export(self) -> None:
+        inner = _Kept()
+        provider = MeterProvider([PeriodicExportingMetricReader(SketchExporter(inner), 3_600_000)])
+        driftmeter.instrument(meter_provider=provider, window="1h")
+        try:
+            driftmeter.record(model="m", features={"x": [1.0] * 3})
+            provider.force_flush()
+        finally:
+            driftmeter.shutdown()
+            provider.shutdown()
+        assert self._counts(inner.exported[0]) == {"m": 3}
+
     @staticmethod
     def _counts(data) -> Counter:
         return _counts(m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics)

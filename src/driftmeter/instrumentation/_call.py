@@ -12,11 +12,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from opentelemetry import context, metrics, trace
+from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from driftmeter import semconv
 from driftmeter.instrumentation import _outermost
+from driftmeter.instrumentation._instruments import Instruments, instruments
 from driftmeter.otlp import model_attributes
 from driftmeter.recorder import ModelRecorder, Registry, active, guard
 from driftmeter.schema import Role
@@ -56,31 +57,6 @@ class _Call:
     unreadable: str
 
 
-@dataclass(frozen=True, slots=True)
-class Instruments:
-    """What a framework's calls are told to."""
-
-    tracer: trace.Tracer
-    duration: metrics.Histogram
-    rows: metrics.Counter
-
-
-def instruments(*, tracer_provider: Any = None, meter_provider: Any = None) -> Instruments:
-    """Return the instruments of the given providers; the global ones by default, whenever they are set."""
-    meter = metrics.get_meter(semconv.SCOPE_NAME, meter_provider=meter_provider, schema_url=semconv.SCHEMA_URL)
-    duration, rows = semconv.PREDICTION_DURATION, semconv.PREDICTION_ROWS
-    return Instruments(
-        trace.get_tracer(semconv.SCOPE_NAME, tracer_provider=tracer_provider, schema_url=semconv.SCHEMA_URL),
-        meter.create_histogram(
-            duration.name,
-            unit=duration.unit,
-            description=duration.says,
-            explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS,
-        ),
-        meter.create_counter(rows.name, unit=rows.unit, description=rows.says),
-    )
-
-
 def call(
     original: Callable[..., Any],
     model: Any,
@@ -88,7 +64,6 @@ def call(
     kwargs: dict[str, Any],
     *,
     framework: Framework,
-    instruments: Instruments,
     operation: str,
 ) -> Any:
     """Call the model's own method, watched when it is the outermost; its result and its exceptions are untouched."""
@@ -100,7 +75,7 @@ def call(
         started: _Call | None = None
         with guard:
             source = framework.features(args, kwargs)
-            started = _start(registry, model, source, framework=framework, instruments=instruments, operation=operation)
+            started = _start(registry, model, source, framework=framework, operation=operation)
         return _run(started, original, model, args, kwargs)
     finally:
         _outermost.leave(token)
@@ -128,9 +103,8 @@ def _run(
             context.detach(attached)
 
 
-def _start(
-    registry: Registry, model: Any, source: Any, *, framework: Framework, instruments: Instruments, operation: str
-) -> _Call:
+def _start(registry: Registry, model: Any, source: Any, *, framework: Framework, operation: str) -> _Call:
+    told = instruments()
     names = framework.feature_names(model)
     features: Table | None = None
     unreadable = ""
@@ -150,12 +124,12 @@ def _start(
         features = registry.with_baseline_names(features, recorder.model)
     identity = model_attributes(recorder.model) if recorder is not None else {}
     attributes = {**identity, semconv.ML_MODEL_FRAMEWORK: framework.name, semconv.ML_OPERATION_NAME: operation}
-    span = instruments.tracer.start_span(
+    span = told.tracer.start_span(
         f"{operation} {recorder.model.name if recorder is not None else framework.model_name(model)}",
         kind=SpanKind.INTERNAL,
         attributes=attributes if features is None else {**attributes, semconv.ML_BATCH_SIZE: len(features)},
     )
-    return _Call(framework, instruments, operation, features, source, recorder, attributes, span, unreadable)
+    return _Call(framework, told, operation, features, source, recorder, attributes, span, unreadable)
 
 
 def _fail(started: _Call | None, error: BaseException, duration: float) -> None:

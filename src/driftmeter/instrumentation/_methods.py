@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
-from driftmeter.instrumentation._call import Framework, Instruments, call
+from driftmeter.instrumentation._call import Framework, call
 
 _MARK: Final = "__driftmeter_watched__"
 
@@ -15,9 +15,8 @@ _MARK: Final = "__driftmeter_watched__"
 class Patches:
     """The methods of one framework that are patched; each can be put back."""
 
-    def __init__(self, framework: Framework, operations: tuple[str, ...], *, instruments: Instruments) -> None:
+    def __init__(self, framework: Framework, operations: tuple[str, ...]) -> None:
         self._framework = framework
-        self._instruments = instruments
         self._operations = operations
         self._classes: weakref.WeakSet[type] = weakref.WeakSet()
 
@@ -40,11 +39,11 @@ class Patches:
             self._classes.add(cls)
 
     def _watched(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
-        framework, instruments = self._framework, self._instruments
+        framework = self._framework
 
         @functools.wraps(original)
         def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-            return call(original, self, args, kwargs, framework=framework, instruments=instruments, operation=operation)
+            return call(original, self, args, kwargs, framework=framework, operation=operation)
 
         setattr(watched, _MARK, watched)
         return watched

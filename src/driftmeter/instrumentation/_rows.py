@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from typing import Any, Final
+from typing import Any
 
 from driftmeter import semconv
-from driftmeter.instrumentation._call import instruments
+from driftmeter.instrumentation._instruments import instruments
 from driftmeter.otlp import model_attributes
 from driftmeter.recorder import Registry, guard
 from driftmeter.schema import Model, Role
@@ -30,10 +29,7 @@ def record_rows(
         recorder = registry.recorder(model)
         if recorder is not None:
             registry.record(recorder, tables)
-        _instruments().rows.add(tables[0][1].rows, {**model_attributes(model), semconv.ML_OPERATION_NAME: "record"})
-
-
-_instruments: Final = cache(instruments)
+        instruments().rows.add(tables[0][1].rows, {**model_attributes(model), semconv.ML_OPERATION_NAME: "record"})
 
 
 def _output(role: Role, values: Any) -> Table:

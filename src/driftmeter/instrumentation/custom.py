@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from driftmeter.exceptions import DriftmeterError
-from driftmeter.instrumentation._call import instruments
 from driftmeter.instrumentation._methods import Patches
 from driftmeter.instrumentation.sklearn import OPERATIONS, SklearnFramework
 
@@ -16,7 +15,7 @@ class CustomFramework(SklearnFramework):
     name = "custom"
 
 
-_patches: Final = Patches(CustomFramework(), OPERATIONS, instruments=instruments())
+_patches: Final = Patches(CustomFramework(), OPERATIONS)
 
 
 def watch_class_of(model: Any) -> None:

@@ -15,7 +15,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
-from driftmeter.instrumentation._call import instruments
+from driftmeter.instrumentation._instruments import use_providers
 from driftmeter.instrumentation._methods import Patches
 from driftmeter.recorder import guard
 from driftmeter.schema import Kind, Role
@@ -87,8 +87,8 @@ class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # openteleme
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
-        told = instruments(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
-        self._patches = Patches(SklearnFramework(), OPERATIONS, instruments=told)
+        use_providers(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
+        self._patches = Patches(SklearnFramework(), OPERATIONS)
         self._base: Any = None
         self._on = True
         wrapt.register_post_import_hook(self._on_import, "sklearn.base")
