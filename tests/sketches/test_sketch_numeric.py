@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sketch_distributions import DISTRIBUTIONS
 
-from driftmeter.sketches import MAX_BUCKETS, MIN_SCALE, Buckets, NumericSketch, coarser_keys, key_edges
+from driftmeter.sketches import MAX_BUCKETS, MIN_SCALE, Buckets, NumericSketch, coarser_keys, key_edges, key_values
 
 few = st.integers(1, 6)
 values = st.lists(st.one_of(st.floats(), st.integers(-9, 9).map(float)), max_size=30).map(np.array)
@@ -162,3 +162,22 @@ def test_a_column_takes_at_most_12_kilobytes(name: str) -> None:
 def test_buckets_compare_by_what_they_hold() -> None:
     assert Buckets(np.array([1]), np.array([2])) == Buckets(np.array([1]), np.array([2]))
     assert Buckets(np.array([1]), np.array([2])) != Buckets(np.array([1]), np.array([3]))
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_greatest_float_is_a_value_like_others(sign) -> None:
+    greatest = sign * float(np.finfo(float).max)
+    sketch = NumericSketch.from_values(np.array([1.0, 2.0, 3.0] * 100 + [greatest] * 100))
+    for scale in (sketch.scale, 3):
+        coarse = sketch.at_scale(scale)
+        keys, _ = coarse.keys()
+        with np.errstate(all="raise", under="ignore", invalid="ignore"):
+            values = key_values(keys, scale)
+        assert np.isfinite(values).all()
+        assert coarse.quantile(1.0 if sign > 0 else 0.0) == pytest.approx(greatest, rel=0.05)
+        # Three in four are 0 beside it: the root of 3/16.
+        assert coarse.std / abs(greatest) == pytest.approx(math.sqrt(3 / 16), rel=0.05)
+
+
+def test_a_column_of_zeros_has_no_deviation() -> None:
+    assert NumericSketch.from_values(np.zeros(3)).std == 0.0

@@ -161,8 +161,10 @@ class NumericSketch:
         if not len(keys):
             return math.nan
         values = np.clip(key_values(keys, self.scale), self.min, self.max)
-        mean = float(np.average(values, weights=counts))
-        return math.sqrt(float(np.average((values - mean) ** 2, weights=counts)))
+        # In units of the greatest magnitude no square is beyond float64.
+        unit = float(np.abs(values).max()) or 1.0
+        mean = np.average(values / unit, weights=counts)
+        return unit * math.sqrt(float(np.average((values / unit - mean) ** 2, weights=counts)))
 
 
 def _bucketed(ordered: Float64Array) -> Buckets:
@@ -183,8 +185,8 @@ def _exact_sum(numbers: list[float]) -> float:
 def key_values(keys: Int64Array, scale: int) -> Float64Array:
     """Return a value for each key: the one whose relative error to both edges of its bucket is the same."""
     lower, upper = key_edges(keys, scale)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        middle = 2 * lower * (upper / (lower + upper))
+    with np.errstate(invalid="ignore"):  # the zero bucket's 0 / 0
+        middle = lower * (2 / (1 + lower / upper))  # no step of which is beyond float64
     return np.where(keys == 0, 0.0, middle)
 
 
