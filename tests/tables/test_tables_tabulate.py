@@ -178,6 +178,30 @@ def test_numbers_that_no_float_can_be_count_as_infinite() -> None:
     assert mismatched == 0
 
 
+@pytest.mark.parametrize("unit", ["Y", "M", "D", "h", "m", "s", "ms", "us", "25s"])
+def test_times_of_every_unit_and_year_are_seconds(unit) -> None:
+    times = np.array(["9999-12-31", "1970-01-01", "NaT"], dtype=f"datetime64[{unit}]")
+    seconds, mismatched = to_float64(times)
+    assert seconds[:2].tolist() == times[:2].astype("datetime64[s]").astype(np.int64).tolist()
+    assert np.isnan(seconds[2])
+    assert mismatched == 0
+
+
+@pytest.mark.parametrize("rows", [10, 100])
+def test_durations_are_seconds_in_small_and_in_large_frames(rows) -> None:
+    table = tabulate(pd.DataFrame({"d": pd.to_timedelta(np.arange(rows), unit="s"), "s": ["x"] * rows}))
+    assert kind_of(table.column(0)) == "numeric"
+    seconds, mismatched = to_float64(table.column(0))
+    assert seconds.tolist() == list(range(rows))
+    assert mismatched == 0
+
+
+def test_a_signalling_nan_is_a_number() -> None:
+    from decimal import Decimal
+
+    assert kind_of([Decimal("sNaN"), Decimal(1)]) == "numeric"
+
+
 def test_frameworks_are_not_imported_to_look_at_an_array(tmp_path) -> None:
     code = """
 import sys, numpy as np

@@ -19,7 +19,7 @@ def is_missing(value: object) -> bool:
         return bool(value != value)  # noqa: PLR0124  # NaN and NaT differ from themselves
     except TypeError:  # pandas.NA has no truth value
         return True
-    except ValueError:  # an array has none either, and is a value
+    except (ValueError, ArithmeticError):  # an array has none either, nor a signalling NaN, and they are values
         return False
 
 

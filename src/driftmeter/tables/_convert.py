@@ -16,6 +16,8 @@ from driftmeter.typing import AnyArray, Float64Array
 
 _NUMERIC = "biuf"
 _PYTHON_NUMBERS = frozenset({float, int, bool})
+_SECONDS = {"W": 604_800.0, "D": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_PARTS_OF_A_SECOND = {"ms": 1e3, "us": 1e6, "ns": 1e9, "ps": 1e12, "fs": 1e15, "as": 1e18}
 
 
 def kind_of(values: Any) -> Kind | None:
@@ -30,7 +32,7 @@ def kind_of(values: Any) -> Kind | None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, numbers.Real | np.bool_ | decimal.Decimal | dt.date)
+    return isinstance(value, numbers.Real | np.bool_ | decimal.Decimal | dt.date | dt.timedelta)
 
 
 def _number(value: Any) -> float:
@@ -38,6 +40,8 @@ def _number(value: Any) -> float:
         return (value if value.tzinfo else value.replace(tzinfo=dt.timezone.utc)).timestamp()
     if isinstance(value, dt.date):
         return (value - dt.date(1970, 1, 1)).days * 86400.0
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
     return float(value)
 
 
@@ -63,8 +67,13 @@ def to_float64(values: Any) -> tuple[Float64Array, int]:
 
 
 def _seconds(times: Any) -> Float64Array:
-    nanoseconds = times.astype(f"{times.dtype.kind}8[ns]").view(np.int64)
-    return np.where(np.isnat(times), np.nan, nanoseconds / 1e9)
+    # In the unit that they are in: a year such as 9999 is beyond 64 bits of nanoseconds.
+    unit, count = np.datetime_data(times.dtype)
+    if unit not in _SECONDS and unit not in _PARTS_OF_A_SECOND:  # months and years
+        times, unit, count = times.astype(f"{times.dtype.kind}8[s]"), "s", 1
+    units = times.astype(np.int64) * float(count)
+    seconds = units * _SECONDS[unit] if unit in _SECONDS else units / _PARTS_OF_A_SECOND[unit]
+    return np.where(np.isnat(times), np.nan, seconds)
 
 
 def _extension_array(values: Any) -> Float64Array | None:
@@ -97,7 +106,7 @@ def _from_objects(values: list[Any]) -> tuple[Float64Array, int]:
                 out[i] = _number(value)
             else:
                 mismatched += 1
-        except ArithmeticError:  # an integer beyond float64, a signalling NaN
+        except (ArithmeticError, ValueError):  # an integer beyond float64, a signalling NaN
             out[i] = np.inf
     return out, mismatched
 
