@@ -100,6 +100,20 @@ class TestFallbackExporter:
         assert inner.calls == ["flush", "shutdown"]
         assert wrapped._preferred_temporality == inner._preferred_temporality
 
+    def test_an_error_of_ours_does_not_cost_the_export(self, monkeypatch) -> None:
+        from driftmeter.exporter import _otlp_exporter
+        from driftmeter.recorder import guard
+
+        def planted():
+            raise RuntimeError("planted")
+
+        monkeypatch.setattr(guard, "raises", False)
+        monkeypatch.setattr(_otlp_exporter, "host", planted)
+        inner = _Kept()
+        data = MetricsData([])
+        assert SketchExporter(inner).export(data) is MetricExportResult.SUCCESS
+        assert inner.exported == [data]
+
     def test_it_is_found_under_its_entry_point(self) -> None:
         from importlib.metadata import entry_points
 

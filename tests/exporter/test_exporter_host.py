@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections import Counter
@@ -101,6 +102,17 @@ class TestPrivateNames:
         (record,) = caplog.records
         assert "OTEL_METRICS_EXPORTER=driftmeter_otlp" in record.getMessage()
 
+    def test_a_provider_that_does_not_name_its_readers_is_told_of_too(self, registry, caplog) -> None:
+        class Changed(MeterProvider):
+            def __init__(self) -> None:
+                """Without the attributes of today's."""
+
+        host = Host(registry)
+        host.attach(Changed())
+        host.attach(Changed())
+        (record,) = caplog.records
+        assert "OTEL_METRICS_EXPORTER=driftmeter_otlp" in record.getMessage()
+
 
 class TestCollections:
     def test_each_reader_is_told_all_rows_at_its_own_times(self, registry, clock) -> None:
@@ -124,6 +136,33 @@ class TestCollections:
         clock.seconds += 1
         assert _counts(host.collect("delta")) == {}
         assert _counts(host.collect("cumulative")) == {"m": 3}
+
+    def test_a_reader_without_sketches_is_kept_none(self, registry, clock) -> None:
+        class PrometheusMetricReader:
+            """Known by its name: the package need not be there."""
+
+        class Own(PrometheusMetricReader):
+            """A subclass of the user's."""
+
+        reader = Own()
+        host = Host(registry)
+        host.add_reader(reader, private.temporality_of(reader))
+        assert host.attached
+        _record(registry, 100)
+        clock.seconds += 11
+        names = {metric.name for metric in host.collect(reader)}
+        assert "ml.window.rows" in names
+        assert "ml.column.value" not in names
+        assert host._streams == {}
+
+    def test_a_wrapper_around_our_callback_is_harmless_after_the_end(self, sdk) -> None:
+        sdk.watch()
+        ours = sdk.cumulative._collect
+        sdk.cumulative._set_collect_callback(functools.partial(ours))
+        driftmeter.shutdown()
+        data = sdk.cumulative.get_metrics_data()
+        scopes = {scope.scope.name for resource in data.resource_metrics for scope in resource.scope_metrics}
+        assert "driftmeter.sketches" not in scopes
 
     def test_points_beyond_the_limit_are_whole_models_and_the_log_says_so_once(self, clock, caplog) -> None:
         registry = Registry(Config(window=10, step=10, max_points=5), clock=clock)
@@ -175,8 +214,9 @@ class TestCollections:
             raise RuntimeError("planted")
 
         monkeypatch.setattr(guard, "raises", False)
-        monkeypatch.setattr(Registry, "take", planted)
-        assert sdk.collect(sdk.cumulative)["requests"][0].value == 1
+        for where, what in ((private, "appended"), (Registry, "take")):
+            monkeypatch.setattr(where, what, planted)
+            assert sdk.collect(sdk.cumulative)["requests"][0].value == 1
 
 
 class TestAppended:

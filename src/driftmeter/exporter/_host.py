@@ -32,7 +32,7 @@ class Host:
     def __init__(self, registry: Registry, *, meter_provider: Any = None) -> None:
         self._registry = registry
         self._detach: list[Callable[[], None]] = []
-        self._temporalities: dict[Any, AggregationTemporality] = {}
+        self._temporalities: dict[Any, AggregationTemporality | None] = {}
         self._warned = False
         meter = metrics.get_meter(semconv.SCOPE_NAME, meter_provider=meter_provider, schema_url=semconv.SCHEMA_URL)
         duration, dropped = semconv.SELF_FLUSH_DURATION, semconv.SELF_DROPPED_ROWS
@@ -51,18 +51,23 @@ class Host:
         self._attaching = threading.Lock()
         now = self._registry.clock()
         self._processor = Processor(self._registry.config, baselines=self._registry.baselines, contain=guard)
-        self._streams = {reader: Stream(wanted, start=now) for reader, wanted in self._temporalities.items()}
+        self._streams = {reader: Stream(wanted, start=now) for reader, wanted in self._temporalities.items() if wanted}
         self._dropped: dict[Model, int] = {}
 
     @property
     def attached(self) -> bool:
         """Whether anybody collects."""
-        return bool(self._streams)
+        return bool(self._temporalities)
 
     def attach(self, provider: Any) -> None:
         """Join the readers of a meter provider; any thread may ask, and a reader is joined once."""
         with self._attaching:
-            for reader in _sdk.readers(provider):
+            try:
+                readers = _sdk.readers(provider)
+            except AttributeError as error:
+                self._tell_changed(error)
+                return
+            for reader in readers:
                 exporter = _sdk.exporter_of(reader)
                 if hasattr(exporter, "adds_sketches"):
                     self.add_reader(exporter, _sdk.temporality_of(exporter))
@@ -74,48 +79,56 @@ class Host:
             resource = partial(_sdk.provider_resource, provider)
             self._detach.append(_sdk.attach(reader, partial(self.collect, reader), resource))
         except AttributeError as error:
-            if not self._warned:
-                _logger.warning(
-                    "driftmeter cannot join a metric reader of this opentelemetry-sdk (%s); set "
-                    "OTEL_METRICS_EXPORTER=driftmeter_otlp to send sketches and signals all the same",
-                    error,
-                )
-            self._warned = True
-            return
-        self.add_reader(reader, _sdk.temporality_of(reader))
+            self._tell_changed(error)
+        else:
+            self.add_reader(reader, _sdk.temporality_of(reader))
 
-    def add_reader(self, reader: Any, temporality: AggregationTemporality) -> None:
-        """Keep sketches for whoever calls `collect` under this name from now on."""
+    def _tell_changed(self, error: AttributeError) -> None:
+        if not self._warned:
+            _logger.warning(
+                "driftmeter cannot join a metric reader of this opentelemetry-sdk (%s); set "
+                "OTEL_METRICS_EXPORTER=driftmeter_otlp to send sketches and signals all the same",
+                error,
+            )
+        self._warned = True
+
+    def add_reader(self, reader: Any, temporality: AggregationTemporality | None) -> None:
+        """Keep sketches for whoever calls `collect` under this name from now on; signals only without a temporality."""
         with self._lock:
-            if reader not in self._streams:
+            if reader not in self._temporalities:
                 self._temporalities[reader] = temporality
-                self._streams[reader] = Stream(temporality, start=self._registry.clock())
+                if temporality is not None:
+                    self._streams[reader] = Stream(temporality, start=self._registry.clock())
 
     def detach(self) -> None:
         """Leave the readers as they were found."""
         for undo in self._detach:
             undo()
         self._detach.clear()
-        self._temporalities.clear()
-        self._streams.clear()
+        with self._lock:
+            self._temporalities.clear()
+            self._streams.clear()
 
     def collect(self, reader: Any) -> Sequence[Metric]:
-        """Return our metrics for one collection of a reader; nothing when we fail."""
+        """Return our metrics for one collection of a reader; nothing when we fail, or have left the reader."""
         began = time.perf_counter()
         with guard:
             with self._lock:
+                if reader not in self._temporalities:
+                    return []
                 now = self._registry.clock()
                 taken = self._registry.take()
                 for stream in self._streams.values():
                     stream.add(taken)
                 self._processor.add(taken)
                 events = self._processor.advance(now)
-                sketches = self._streams[reader].collect(now, limit=self._registry.config.max_points)
+                own = self._streams.get(reader)
+                sketches = own.collect(now, limit=self._registry.config.max_points) if own is not None else []
                 signals = otlp.gauge_metrics(self._processor.signals(), time=now)
                 self._count_dropped()
             _sdk.emit(events)
             self._flush_duration.record(time.perf_counter() - began)
-            return [*sketches, *signals] if _sdk.takes_exponential_histograms(reader) else signals
+            return [*sketches, *signals]
         return []
 
     def _count_dropped(self) -> None:

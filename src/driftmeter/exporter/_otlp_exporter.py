@@ -17,6 +17,7 @@ from opentelemetry.sdk.resources import Resource
 
 from driftmeter.exporter import _sdk
 from driftmeter.exporter._lifecycle import host
+from driftmeter.recorder import guard
 
 
 class SketchExporter(MetricExporter):
@@ -33,13 +34,16 @@ class SketchExporter(MetricExporter):
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
         """Export the metrics, and ours beside them."""
-        running = host()
-        if running is not None:
-            running.add_reader(self, _sdk.temporality_of(self))
-            resource = Resource.create
-            with_ours = _sdk.appended(metrics_data, running.collect(self), resource)
-            metrics_data = metrics_data if with_ours is None else with_ours
+        with guard:
+            metrics_data = self._with_ours(metrics_data)
         return self._inner.export(metrics_data, timeout_millis=timeout_millis, **kwargs)
+
+    def _with_ours(self, metrics_data: MetricsData) -> MetricsData:
+        running = host()
+        if running is None:
+            return metrics_data
+        running.add_reader(self, _sdk.temporality_of(self))
+        return _sdk.appended(metrics_data, running.collect(self), Resource.create) or metrics_data
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """As the wrapped exporter does."""

@@ -15,10 +15,10 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from opentelemetry import _logs, metrics
+from opentelemetry import _logs
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
-from opentelemetry.sdk.metrics import Counter
+from opentelemetry.sdk.metrics import Counter, MeterProvider
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Metric,
@@ -31,6 +31,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from driftmeter import semconv
 from driftmeter.processor import Event
+from driftmeter.recorder import guard
 
 _logger = logging.getLogger("driftmeter")
 # The name differs from that of our meter: two scopes of one name would overwrite each other in the OTLP encoder.
@@ -47,25 +48,22 @@ def disabled() -> bool:
 
 
 def readers(provider: Any) -> list[Any]:
-    """Return the readers of an SDK meter provider; none of a provider that is disabled or not the SDK's."""
+    """Return the readers of an SDK meter provider; none of a provider that is disabled or not the SDK's.
+
+    Raises:
+        AttributeError: The SDK's private names have changed.
+    """
     if getattr(provider, "_disabled", False):
         return []
-    return list(getattr(provider, "_metric_readers", ()))
+    found = getattr(provider, "_metric_readers", None)
+    if found is None and isinstance(provider, MeterProvider):
+        raise AttributeError("its MeterProvider does not name its readers")
+    return list(found or ())
 
 
 def exporter_of(reader: Any) -> Any:
     """Return the exporter that a reader pushes to, or None."""
     return getattr(reader, "_exporter", None)
-
-
-def takes_exponential_histograms(reader: Any) -> bool:
-    """Whether a reader can be given exponential histograms: the Prometheus pull reader fails a whole scrape on one."""
-    return type(reader).__name__ != "PrometheusMetricReader"
-
-
-def current_provider() -> Any:
-    """Return the meter provider that is set, or a stand-in while none is."""
-    return metrics.get_meter_provider()
 
 
 def provider_resource(provider: Any) -> Resource:
@@ -74,8 +72,13 @@ def provider_resource(provider: Any) -> Resource:
     return resource
 
 
-def temporality_of(reader: Any) -> AggregationTemporality:
-    """Return the temporality that a reader wants of counters, and so of sketches."""
+def temporality_of(reader: Any) -> AggregationTemporality | None:
+    """Return the temporality that a reader wants of counters, and so of sketches; None where it can take no sketches.
+
+    The Prometheus pull reader fails a whole scrape on an exponential histogram.
+    """
+    if any(cls.__name__ == "PrometheusMetricReader" for cls in type(reader).__mro__):
+        return None
     preferred = getattr(reader, "_preferred_temporality", None) or {}
     temporality: AggregationTemporality = preferred.get(Counter, AggregationTemporality.CUMULATIVE)
     return temporality
@@ -92,8 +95,10 @@ def attach(reader: Any, produce: Produce, resource: Callable[[], Resource]) -> C
         raise AttributeError("the reader has no collect callback: it is not registered with a meter provider")
 
     def collect(*args: Any, **kwargs: Any) -> MetricsData | None:
-        collected = original(*args, **kwargs)
-        return appended(collected, produce(), resource)
+        collected: MetricsData | None = original(*args, **kwargs)
+        with guard:
+            return appended(collected, produce(), resource)
+        return collected
 
     reader._set_collect_callback(collect)  # noqa: SLF001
 
