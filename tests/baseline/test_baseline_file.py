@@ -121,6 +121,9 @@ def _one_line(error: pytest.ExceptionInfo[BaseException], path) -> str:
         (b'{"resourceMetrics": []}', "holds no columns"),
         (b"\xff\xfe\x00", "UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
+        (b"[\n" * 200_000, "nested too deeply"),
+        (b'{"resourceMetrics": ' + b"1" * 5000 + b"}", "JSON"),
+        (b'{"resourceMetrics": [{"schemaUrl": "\\ud800"}]}', "JSON"),
         (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "UTF-8"),
     ],
 )
@@ -202,3 +205,67 @@ def test_the_sketches_of_a_file_are_those_of_the_rows(tmp_path) -> None:
     x = columns[Column("x")]
     assert x == NumericSketch.from_values(np.array([1.0, 2.0, -3.0, 0.0])).at_scale(x.scale)
     assert columns[Column("c", kind="categorical")] == CategoricalSketch({"a": 1, "b": 2}, missing=1)
+
+
+_NAMED = {"ml.model.name": "m", "ml.column.name": "x", "ml.column.role": "feature"}
+_KVLIST = {"kvlistValue": {"values": []}}
+
+
+def _hostile(metric: str, kind: str, point: dict, *, names=None, scope=(), temporality: int = 1) -> str:
+    def attributes(values):
+        return [{"key": k, "value": v if isinstance(v, dict) else {"stringValue": v}} for k, v in values.items()]
+
+    point = {"attributes": attributes({**_NAMED, **(names or {})}), **point}
+    data = {"aggregationTemporality": temporality, "dataPoints": [point]}
+    metrics = {"scope": {"name": "driftmeter", "attributes": attributes(dict(scope))}}
+    metrics["metrics"] = [{"name": metric, kind: data}]
+    return json.dumps({"resourceMetrics": [{"scopeMetrics": [metrics]}]})
+
+
+def _histogram(point: dict, **options) -> str:
+    return _hostile("ml.column.value", "exponentialHistogram", {"scale": 5, "sum": 1, **point}, **options)
+
+
+def _ten(**more) -> dict:
+    return {"count": "10", "positive": {"offset": 0, "bucketCounts": ["10"]}, **more}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (_histogram({"count": str(2**63), "zeroCount": str(2**63)}), "below 2**53"),
+        (_histogram({"count": "4", "positive": {"bucketCounts": [str(2**62)] * 4 + ["4"]}}), "below 2**53"),
+        (_hostile("ml.column.categories", "sum", {"asDouble": 1e300}), "below 2**53"),
+        (_hostile("ml.column.missing", "sum", {"asInt": str(2**62)}), "below 2**53"),
+        (_histogram(_ten(min="NaN", max=-5)), "min and max must be finite and fit"),
+        (_histogram(_ten(min=2, max=1)), "min and max must be finite and fit"),
+        (_histogram(_ten(min=1.5, max=1.6)), "min and max must be finite and fit"),
+        (_histogram(_ten(max=0.5)), "min and max must be finite and fit"),
+        (_histogram(_ten(max="Infinity")), "min and max must be finite and fit"),
+        (_histogram(_ten(), names={"ml.model.name": _KVLIST}, temporality=2), "ml.model.name, a string"),
+        (_histogram(_ten(), names={"ml.column.name": {"intValue": "3"}}), "ml.column.name, a string"),
+    ],
+)
+def test_a_hostile_file_is_refused_in_one_line(text, says, tmp_path) -> None:
+    path = tmp_path / "b.json"
+    path.write_text(text)
+    with pytest.raises(BaselineError) as error:
+        Baseline.load(path)
+    assert says in _one_line(error, path)
+
+
+def test_counts_of_many_points_are_bounded_together(tmp_path) -> None:
+    path = tmp_path / "b.json"
+    line = _histogram({"count": str(2**52), "zeroCount": str(2**52)})
+    path.write_text(f"{line}\n")
+    assert Baseline.load(path).snapshot.rows == 2**52
+    path.write_text(f"{line}\n{line}\n")
+    with pytest.raises(BaselineError, match=r"below 2\*\*53"):
+        Baseline.load(path)
+
+
+def test_an_order_of_features_that_names_none_is_passed_over(tmp_path) -> None:
+    path = tmp_path / "b.json"
+    names = {"arrayValue": {"values": [_KVLIST, {"stringValue": "x"}]}}
+    path.write_text(_histogram(_ten(), scope={"ml.baseline.features": names}.items()))
+    assert [column.name for column in Baseline.load(path).features] == ["x"]

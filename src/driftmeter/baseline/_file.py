@@ -111,7 +111,7 @@ def read(path: Path, *, model: str = "") -> Content:
 def _in_order(snapshot: Snapshot, names: Any) -> Snapshot:
     if not isinstance(names, tuple):
         return snapshot
-    place = {name: i for i, name in enumerate(names)}
+    place = {name: i for i, name in enumerate(names) if isinstance(name, str)}
     columns = sorted(snapshot.columns, key=lambda column: place.get(column.name, len(place)))
     return replace(snapshot, columns={column: snapshot.columns[column] for column in columns})
 

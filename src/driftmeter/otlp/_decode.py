@@ -12,29 +12,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-import numpy as np
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
 from driftmeter import semconv
 from driftmeter.exceptions import DecodeError
-from driftmeter.otlp._bucket_counts import bucket_counts
+from driftmeter.otlp._histogram_point import MAX_COUNT, numeric_sketch
 from driftmeter.schema import KINDS, ROLES, Column, Kind, Model
 from driftmeter.sketches import (
-    MAX_SCALE,
-    MIN_SCALE,
     OTHER,
-    Buckets,
     CategoricalSketch,
     NumericSketch,
     Sketch,
     Snapshot,
-    key_edges,
 )
-
-MAX_BUCKETS_A_POINT: Final = 1 << 16
-_MIN_EXPONENT: Final = -1075
-_MAX_EXPONENT: Final = 1024
 
 
 @dataclass(slots=True)
@@ -46,6 +37,14 @@ class _ColumnInParts:
     missing: int = 0
     non_finite: int = 0
     mismatched: int = 0
+    total: int = 0
+
+    def counted(self, count: int, name: str) -> int:
+        """Return a count that is about to be added, if the column's total stands it."""
+        self.total += count
+        if self.total >= MAX_COUNT:
+            raise DecodeError(f"a column's counts must stay below 2**53; points of {name} bring it to {self.total}")
+        return count
 
     def sketch(self, kind: Kind) -> Sketch:
         if kind == "categorical":
@@ -112,7 +111,7 @@ def snapshots(requests: Iterable[ExportMetricsServiceRequest]) -> list[Snapshot]
         for point in data.data_points:
             if data.aggregation_temporality == pb.AGGREGATION_TEMPORALITY_CUMULATIVE:
                 attributes = _attributes(point)
-                names = tuple(attributes.get(name) for name in _NAMES_OF_A_COLUMN)
+                names = tuple(str(attributes.get(name)) for name in _NAMES_OF_A_COLUMN)
                 stream = (resource, metric.name, *names, point.start_time_unix_nano)
                 cumulative.setdefault(stream, _Collected(metric.name)).add(point, attributes)
             else:
@@ -151,15 +150,18 @@ def _add_point(models: dict[Model, _ModelInParts], name: str, point: Any) -> Non
     parts.start, parts.end = min(parts.start, start), max(parts.end, end)
     column = parts.columns[_column(attributes, name, _kind(name, attributes))]
     if name == semconv.COLUMN_VALUE.name:
-        column.sketches.append(_numeric(point))
-    elif name == semconv.COLUMN_CATEGORIES.name:
-        column.categories[str(attributes.get(semconv.ML_CATEGORY, OTHER))] += _count(point, name)
+        column.sketches.append(numeric_sketch(point))
+        column.counted(point.count, name)
+        return
+    count = column.counted(_count(point, name), name)
+    if name == semconv.COLUMN_CATEGORIES.name:
+        column.categories[_text(attributes, semconv.ML_CATEGORY, name, OTHER)] += count
     elif name == semconv.COLUMN_MISSING.name:
-        column.missing += _count(point, name)
+        column.missing += count
     elif attributes.get(semconv.ML_QUALITY_CHECK) == "non_finite":
-        column.non_finite += _count(point, name)
+        column.non_finite += count
     else:
-        column.mismatched += _count(point, name)
+        column.mismatched += count
 
 
 def _kind(name: str, attributes: dict[str, Any]) -> Kind:
@@ -185,20 +187,31 @@ def _any_value(value: Any) -> Any:
     return getattr(value, kind)
 
 
+def _text(attributes: dict[str, Any], key: str, name: str, default: str | None = None) -> str:
+    """Return what a point of the metric ``name`` is named in an attribute."""
+    value = attributes.get(key, default)
+    if not isinstance(value, str):
+        raise DecodeError(f"a point of {name} must have the attribute {key}, a string; it has {_shown(attributes)}")
+    return value
+
+
+def _shown(attributes: dict[str, Any]) -> str:
+    return " ".join(str(attributes).split())
+
+
 def _model(attributes: dict[str, Any], name: str) -> Model:
-    if semconv.ML_MODEL_NAME not in attributes:
-        raise DecodeError(f"a point of {name} must have the attribute {semconv.ML_MODEL_NAME}; it has {attributes}")
-    return Model(str(attributes[semconv.ML_MODEL_NAME]), str(attributes.get(semconv.ML_MODEL_VERSION, "")))
+    version = _text(attributes, semconv.ML_MODEL_VERSION, name, "")
+    return Model(_text(attributes, semconv.ML_MODEL_NAME, name), version)
 
 
 def _column(attributes: dict[str, Any], name: str, kind: Kind) -> Column:
     role = attributes.get(semconv.ML_COLUMN_ROLE, "feature")
-    if semconv.ML_COLUMN_NAME not in attributes or role not in ROLES:
+    if role not in ROLES:
         raise DecodeError(
-            f"a point of {name} must have the attribute {semconv.ML_COLUMN_NAME} and a {semconv.ML_COLUMN_ROLE} "
-            f"out of {', '.join(ROLES)}; it has {attributes}"
+            f"a point of {name} must have a {semconv.ML_COLUMN_ROLE} out of {', '.join(ROLES)}; "
+            f"it has {_shown(attributes)}"
         )
-    return Column(str(attributes[semconv.ML_COLUMN_NAME]), role, kind)
+    return Column(_text(attributes, semconv.ML_COLUMN_NAME, name), role, kind)
 
 
 def _count(point: Any, name: str) -> int:
@@ -206,52 +219,6 @@ def _count(point: Any, name: str) -> int:
     if not (math.isfinite(value) and value >= 0 and value == int(value)):
         raise DecodeError(f"a point of {name} must hold a count; got {value}")
     return int(value)
-
-
-def _numeric(point: pb.ExponentialHistogramDataPoint) -> NumericSketch:
-    if not MIN_SCALE <= point.scale <= MAX_SCALE:
-        raise DecodeError(f"scale must be from {MIN_SCALE} to {MAX_SCALE}; got {point.scale}")
-    sketch = NumericSketch(
-        scale=point.scale,
-        positive=_buckets(point.positive, point.scale),
-        negative=_buckets(point.negative, point.scale),
-        zero_count=point.zero_count,
-        sum=point.sum,
-    )
-    if sketch.count != point.count:
-        raise DecodeError(f"count must be the sum of the bucket counts, {sketch.count}; got {point.count}")
-    least, most = _extremes(sketch, point)
-    return replace(sketch, min=least, max=most)
-
-
-def _extremes(sketch: NumericSketch, point: pb.ExponentialHistogramDataPoint) -> tuple[float, float]:
-    """Return min and max; where a point does not tell them, the outer edges of its outer buckets."""
-    if not point.count:
-        return math.nan, math.nan
-    if point.HasField("min") and point.HasField("max"):
-        return point.min, point.max
-    keys, _ = sketch.keys()
-    lower, upper = key_edges(keys[[0, -1]], sketch.scale)
-    return (
-        point.min if point.HasField("min") else float(lower[0]),
-        point.max if point.HasField("max") else float(upper[1]),
-    )
-
-
-def _buckets(buckets: pb.ExponentialHistogramDataPoint.Buckets, scale: int) -> Buckets:
-    if len(buckets.bucket_counts) > MAX_BUCKETS_A_POINT:
-        raise DecodeError(f"a point must have at most {MAX_BUCKETS_A_POINT} buckets; got {len(buckets.bucket_counts)}")
-    try:
-        counts = bucket_counts(buckets)
-    except OverflowError:
-        counts = np.array([-1])
-    if counts.min(initial=0) < 0:
-        raise DecodeError("bucket counts must be below 2**63")
-    occupied = counts.nonzero()[0]
-    indexes = occupied + buckets.offset
-    if len(indexes) and not (_MIN_EXPONENT << scale <= indexes[0] and indexes[-1] < _MAX_EXPONENT << scale):
-        raise DecodeError(f"an offset must not lie beyond float64's range; got {buckets.offset} at scale {scale}")
-    return Buckets(indexes, counts[occupied])
 
 
 def split_scopes(

@@ -41,17 +41,22 @@ def from_json(text: str) -> list[ExportMetricsServiceRequest]:
     Raises:
         DecodeError: The text is not OTLP JSON, and where.
     """
-    lines = [line for line in text.split("\n") if line.strip()]
     try:
-        return [_request(json.loads(line)) for line in lines]
-    except json.JSONDecodeError:
-        # Not one object a line: perhaps one object over many lines.
-        try:
-            return [_request(json.loads(text))]
-        except json.JSONDecodeError as error:
-            raise DecodeError(f"it is not JSON: {error}") from None
+        return [_request(value) for value in _values(text)]
+    except DecodeError:
+        raise
     except RecursionError:
         raise DecodeError("it is not OTLP JSON: it is nested too deeply") from None
+    except ValueError as error:  # an integer of thousands of digits too
+        raise DecodeError(f"it is not JSON: {error}") from None
+
+
+def _values(text: str) -> list[Any]:
+    try:
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
+    except json.JSONDecodeError:
+        # Not one object a line: perhaps one object over many lines.
+        return [json.loads(text)]
 
 
 def _request(value: Any) -> ExportMetricsServiceRequest:
