@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from driftmeter.recorder import Columns, Limits, ModelRecorder
 from driftmeter.recorder._model import MAX_CLOSED_STEPS, MAX_SHAPES
+from driftmeter.recorder._shape import Shape
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import CategoricalSketch, NumericSketch, merge_snapshots
 from driftmeter.tables import Table, tabulate
@@ -279,6 +280,39 @@ def test_whatever_the_order_of_calls_every_row_is_taken_once(events) -> None:
     assert _total(taken).get(X, 0) == recorded
     assert all(s.start <= s.end for s in taken)
     assert all(s.start // (10 * SECOND) == max(s.start, s.end - 1) // (10 * SECOND) for s in taken)
+
+
+@pytest.mark.parametrize("when", ["at a collection", "at the end of a step"])
+def test_others_record_while_the_rows_of_before_are_sketched(when, recorder, clock, monkeypatch) -> None:
+    made = recorder()
+    made.record(_rows({"x": 1.0}))
+    sketching, go_on = threading.Event(), threading.Event()
+    sketch = Shape.sketch
+
+    def slowly(self, batch):
+        sketching.set()
+        assert go_on.wait(10)
+        sketch(self, batch)
+
+    monkeypatch.setattr(Shape, "sketch", slowly)
+    taken: list = []
+    if when == "at a collection":
+        first = threading.Thread(target=lambda: taken.extend(made.take()))
+    else:
+        clock.seconds += 10
+        first = threading.Thread(target=made.record, args=(_rows({"x": 2.0}),))
+    first.start()
+    assert sketching.wait(10)
+    other = threading.Thread(target=made.record, args=(_rows({"x": 3.0}),), daemon=True)
+    other.start()
+    other.join(10)
+    waited = other.is_alive()
+    go_on.set()
+    first.join(10)
+    other.join(10)
+    assert not waited
+    snapshots = [*taken, *made.take()]
+    assert [snapshot.columns[X].sum for snapshot in snapshots] == ([1, 3] if when == "at a collection" else [1, 5])
 
 
 def test_threads_that_record_while_another_takes_lose_no_row_and_count_none_twice() -> None:

@@ -42,12 +42,21 @@ class Limits:
     overflow: str = "flush"
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """The time from ``start`` to ``end``, Unix nanoseconds, with what the buffers held when it ended."""
+
+    start: int
+    end: int
+    held: list[tuple[Shape, Batch]]
+
+
 class ModelRecorder:
     """Sketches one model's rows; any number of threads may record while others take.
 
-    Two locks, always taken in this order: ``_lock`` guards the buffers and is held for a copy; ``_sketching`` guards
-    the sketches and is held while a batch is sketched. It is taken before ``_lock`` is let go, so that batches are
-    sketched in the order in which they filled, and `take` misses none.
+    Two locks, always taken in this order: ``_lock`` guards the buffers and is held for a copy, or while they are
+    detached; ``_sketching`` guards the sketches and is held while a batch is sketched, or all are taken. It is taken
+    before ``_lock`` is let go, so that batches are sketched in the order in which they filled, and `take` misses none.
     """
 
     def __init__(self, model: Model, *, columns: Columns, limits: Limits, step: int, clock: Clock) -> None:
@@ -77,7 +86,13 @@ class ModelRecorder:
         self._closed: list[Snapshot] = []
         self._since = self._clock()
         self._step_end = self._next_step(self._since)
-        self.dropped_rows = 0
+        self._refused_rows = 0
+        self._lost_rows = 0
+
+    @property
+    def dropped_rows(self) -> int:
+        """Rows that did not fit into a full buffer, or were not sketched in every column."""
+        return self._refused_rows + self._lost_rows
 
     def _next_step(self, now: int) -> int:
         return (now // self._step + 1) * self._step
@@ -85,20 +100,21 @@ class ModelRecorder:
     def record(self, tables: Sequence[tuple[Role, Table]]) -> None:
         """Record the columns of one call: its features, predictions, scores."""
         now = self._clock()
+        ended: list[_Stretch] = []
         full: list[tuple[Shape, Batch]] = []
         try:
             with self._lock:
-                if now >= self._step_end:
-                    self._close_step(now)
                 try:
+                    ended += self._end_step(now)
                     self._fill(tables, full)
                 finally:
-                    if full:
+                    if ended or full:
                         self._sketching.acquire()
         finally:
-            # Also when a table could not be read: what filled before it is not lost.
-            if full:
+            # Also when a table could not be read: what ended or filled before it is not lost.
+            if ended or full:
                 try:
+                    self._close(ended)
                     for shape, batch in full:
                         shape.sketch(batch)
                 finally:
@@ -116,39 +132,55 @@ class ModelRecorder:
         room = min((shape.buffer.free for shape, _ in shapes), default=0)
         for shape, table in shapes:
             shape.buffer.append(table, 0, min(room, table.rows))
-        self.dropped_rows += max(0, rows - room)
+        self._refused_rows += max(0, rows - room)
 
     def take(self) -> list[Snapshot]:
         """Return what was recorded since the last call, one snapshot a step, oldest first."""
         now = self._clock()
         with self._lock:
-            if now >= self._step_end:
-                self._close_step(now)
-            with self._sketching:
-                partial = self._drain(now)
-                taken, self._closed = self._closed, []
+            ended = self._end_step(now)
+            ended.append(self._cut(now))
             self._since = max(now, self._since)
-        return taken + partial
+            self._sketching.acquire()
+        try:
+            self._close(ended)
+            taken, self._closed = self._closed, []
+        finally:
+            self._sketching.release()
+        return taken
 
-    def _close_step(self, now: int) -> None:
-        """Put away the step that has ended; the rows from here on belong to a later one."""
-        with self._sketching:
-            self._closed += self._drain(self._step_end)
-        while len(self._closed) > MAX_CLOSED_STEPS:
-            self._closed[:2] = [self._closed[0].merge(self._closed[1])]
+    def _end_step(self, now: int) -> list[_Stretch]:
+        """Cut off the step, if it has ended; the rows from here on belong to a later one."""
+        if now < self._step_end:
+            return []
+        ended = self._cut(self._step_end)
         self._since = max(self._step_end, now // self._step * self._step)
         self._step_end = self._next_step(now)
+        return [ended]
 
-    def _drain(self, end: int) -> list[Snapshot]:
-        for shape in self._shapes.values():
-            self._retire(shape)
-        columns, self._pending = self._pending, {}
-        return [Snapshot(self.model, self._since, end, columns)] if columns else []
+    def _cut(self, end: int) -> _Stretch:
+        return _Stretch(self._since, end, [(shape, shape.buffer.detach()) for shape in self._shapes.values()])
+
+    def _close(self, ended: Sequence[_Stretch]) -> None:
+        """Sketch what was held, and put the snapshots of stretches that have ended away."""
+        for stretch in ended:
+            for shape, batch in stretch.held:
+                shape.sketch(batch)
+                self._put_aside(shape)
+            columns, self._pending = self._pending, {}
+            if columns:
+                self._closed.append(Snapshot(self.model, stretch.start, stretch.end, columns))
+        while len(self._closed) > MAX_CLOSED_STEPS:
+            self._closed[:2] = [self._closed[0].merge(self._closed[1])]
 
     def _retire(self, shape: Shape) -> None:
-        """Put aside what a shape holds; it may go then."""
-        sketches = shape.drain()
-        self.dropped_rows += shape.lost_rows
+        """Put aside all that a shape holds; it may go then."""
+        shape.sketch(shape.buffer.detach())
+        self._put_aside(shape)
+
+    def _put_aside(self, shape: Shape) -> None:
+        sketches = shape.take()
+        self._lost_rows += shape.lost_rows
         shape.lost_rows = 0
         for column, sketch in sketches.items():
             known = self._pending.get(column)

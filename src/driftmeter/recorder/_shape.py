@@ -15,7 +15,7 @@ from driftmeter.tables import Table
 
 
 class Shape:
-    """Buffers and sketches the rows of one shape; not thread-safe."""
+    """Buffers and sketches the rows of one shape; not thread-safe, but the buffer and the sketches are independent."""
 
     def __init__(
         self,
@@ -57,15 +57,11 @@ class Shape:
                 full.append(self.buffer.detach())
         return full
 
-    def drain(self) -> dict[Column, Sketch]:
-        """Return the sketches of all rows seen, those in the buffer included, and start anew."""
-        if self.buffer.rows:
-            self.sketch(self.buffer.detach())
-        return self.take()
-
     def sketch(self, batch: Batch) -> None:
         """Add a batch to the sketches; a column that cannot be sketched costs the others nothing."""
         rows = len(batch.numeric)
+        if not rows:
+            return
         self._rows += rows
         sketched = 0
         if self._numeric:
