@@ -161,8 +161,8 @@ def _default(key: Field[Any]) -> str:
 def _duration(seconds: float) -> str:
     for size, unit in _UNITS:
         if seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s"
+            return f"{seconds / size:.12g}{unit}"
+    return f"{seconds:.12g}s"
 
 
 def _rule(metadata: Mapping[str, Any]) -> str:
@@ -172,7 +172,7 @@ def _rule(metadata: Mapping[str, Any]) -> str:
     if isinstance(parse, partial):
         return f"one of {', '.join(map(code, parse.keywords['names']))}"
     bounds = [
-        f"{word} {metadata[bound]:g}"
+        f"{word} {metadata[bound]:.12g}"
         for word, bound in (("above", "above"), ("at least", "least"), ("at most", "most"))
         if metadata.get(bound) is not None
     ]

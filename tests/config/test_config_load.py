@@ -115,7 +115,7 @@ columns = {zip = {kind = "categorical"}, id = {ignore = true, effect_floor = 0.1
     ("key", "value", "says"),
     [
         ("window", "soon", "window must be a duration such as 30s, 1m or 1h; got 'soon'"),
-        ("window", "0", "window must be above 0; got 0.0"),
+        ("window", "0", "window must be at least 0.001; got 0.0"),
         ("window", "-1h", "window must be a duration"),
         ("step", "1 week", "step must be a duration"),
         ("alpha", "0.7", "alpha must be at most 0.5; got 0.7"),
@@ -195,3 +195,41 @@ def test_a_missing_file_is_refused_and_a_broken_pyproject_is_none_of_our_busines
 def test_a_configuration_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         Config().window = 3
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), "9" * 400, 10**400, 0, "0.0001ms", "400d", True, None])
+@pytest.mark.parametrize("key", ["window", "step"])
+def test_a_duration_without_end_or_extent_is_refused(key, value, sources) -> None:
+    with pytest.raises(ConfigError, match=f"code: {key} must be"):
+        sources(**{key: value})
+
+
+def test_a_window_has_a_bounded_number_of_steps(sources) -> None:
+    assert sources(window="1024ms", step="1ms").step == 0.001
+    with pytest.raises(ConfigError, match="step must be at least window / 1024"):
+        sources(window="7d", step="1ms")
+
+
+@pytest.mark.parametrize(("window", "step"), [("7d", 600), ("30d", 3600), ("365d", 86_400), ("51d", 86_400)])
+def test_a_long_window_without_a_step_gets_a_longer_one(window, step, sources) -> None:
+    assert sources(window=window).step == step
+
+
+def test_a_number_beyond_float64_is_none(sources) -> None:
+    with pytest.raises(ConfigError, match="alpha must be a number"):
+        sources(alpha=10**400)
+
+
+@pytest.mark.parametrize(
+    ("yaml", "says"),
+    [("1: 2\n", "1 is not a key"), ("min_rows: 2001-99-99 00:00:00\n", "must be YAML"), ("[" * 5000, "must be YAML")],
+)
+def test_yaml_that_is_no_configuration_is_refused(yaml, says, sources) -> None:
+    with pytest.raises(ConfigError, match=says):
+        sources(yaml=yaml)
+
+
+def test_a_table_that_is_none_is_refused_and_a_foreign_file_passed_over(sources) -> None:
+    with pytest.raises(ConfigError, match=r"pyproject.toml: tool.driftmeter must be a table; got 1"):
+        sources(pyproject="[tool]\ndriftmeter = 1\n")
+    assert sources(pyproject="tool = 1\n") == Config()

@@ -23,6 +23,10 @@ DISTANCES: Final = (
     "chi_square",
 )
 
+MAX_STEPS: Final = 1024
+"""Steps of a window: each is kept until it has left the window."""
+MOST_SECONDS: Final = 366 * 86_400.0
+
 
 def _key(
     default: Any,
@@ -81,8 +85,16 @@ class Config:
     baseline: tuple[str, ...] = _key((), texts, "paths of baseline files; each is used by the model it describes")
     model_name: str = _key("", text, "name of the model, in a service that has one")
     model_version: str = _key("", text, "version of the model, in a service that has one")
-    window: float = _key(3600.0, duration, "how much traffic one verdict speaks of", above=0)
-    step: float = _key(600.0, duration, "how often windows are evaluated; at most the window", above=0)
+    window: float = _key(
+        3600.0, duration, "how much traffic one verdict speaks of, up to 366 days", least=0.001, most=MOST_SECONDS
+    )
+    step: float = _key(
+        600.0,
+        duration,
+        f"how often windows are evaluated; at most the window, which may have {MAX_STEPS} steps",
+        least=0.001,
+        most=MOST_SECONDS,
+    )
     previous_window: bool = _key(
         default=False, parse=boolean, says="compare each window with the one before it, as drift"
     )
@@ -121,6 +133,10 @@ class Config:
         _check_bounds(self)
         if self.step > self.window:
             raise ConfigError(f"step must be at most window, {self.window:g} s; got {self.step:g} s")
+        if self.window > MAX_STEPS * self.step:
+            raise ConfigError(
+                f"step must be at least window / {MAX_STEPS}, window is {self.window:g} s; got {self.step:g} s"
+            )
         if round(self.window * 1e9) % round(self.step * 1e9):
             raise ConfigError(f"window must be a multiple of step, {self.step:g} s; got {self.window:g} s")
 
@@ -139,7 +155,7 @@ def _check_bound(key: Field[Any], value: Any) -> None:
         ("at most", key.metadata.get("most"), operator.le),
     ):
         if bound is not None and not holds(value, bound):
-            raise ConfigError(f"{key.name} must be {rule} {bound:g}; got {value!r}")
+            raise ConfigError(f"{key.name} must be {rule} {bound:.12g}; got {value!r}")
 
 
 def parse_key(cls: Any, name: str, value: Any) -> Any:
@@ -165,7 +181,7 @@ def build(cls: Any, values: Mapping[str, Any], *, where: str = "") -> Any:
     for name, value in values.items():
         path = f"{where}{name}"
         if name not in known:
-            raise ConfigError(f"{path} is not a key{did_you_mean(name, known)}")
+            raise ConfigError(f"{path} is not a key{did_you_mean(str(name), known)}")
         parsed[name] = _parse(known[name].metadata, value, path)
     try:
         return cls(**parsed)

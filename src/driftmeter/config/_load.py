@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from driftmeter.config._classes import Config, build, parse_key
+from driftmeter.config._classes import MAX_STEPS, Config, build, parse_key
 from driftmeter.config._values import duration
 from driftmeter.environment_variables import DRIFTMETER_CONFIG, PREFIX
 from driftmeter.exceptions import ConfigError, did_you_mean
@@ -47,9 +47,14 @@ def load(
 
 
 def _usual_step(window: float) -> float:
-    """Return the step for a window that comes without one: ten minutes, or the window where they do not divide it."""
-    usual = Config().step
-    return window if round(window * 1e9) % round(usual * 1e9) else usual
+    """Return the step for a window that comes without one: ten minutes, for long windows an hour or a day.
+
+    Where none of them divides it, the window.
+    """
+    for step in (Config().step, 3600.0, 86_400.0):
+        if not round(window * 1e9) % round(step * 1e9) and window <= MAX_STEPS * step:
+            return step
+    return window
 
 
 def _checked(source: str, values: Mapping[str, Any]) -> None:
@@ -92,7 +97,7 @@ def _from_yaml(path: str) -> dict[str, Any]:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{DRIFTMETER_CONFIG} must name a readable file; {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that there is none of, say
         raise ConfigError(f"{path} must be YAML: {' '.join(str(error).split())}") from None
     if values is None:
         return {}
@@ -110,8 +115,11 @@ def _from_pyproject(folder: Path) -> dict[str, Any]:
     else:
         import tomli as tomllib
     try:
-        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("driftmeter", {})
-    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError):
+        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool")
+    except (ValueError, OSError, RecursionError):
         # A service may start in any folder; a broken file that is not about driftmeter is not its business.
         return {}
+    values = tool.get("driftmeter", {}) if isinstance(tool, dict) else {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"pyproject.toml: tool.driftmeter must be a table; got {values!r}")
     return values

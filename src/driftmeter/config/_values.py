@@ -17,23 +17,31 @@ def duration(value: object) -> float:
     """Return seconds from a number of seconds or a text such as '250ms', '30s', '1m', '1h', '7d'."""
     if isinstance(value, str):
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", value.strip())
-        if match:
-            return float(match[1]) * _SECONDS[match[2] or "s"]
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        seconds = _finite(match[1]) * _SECONDS[match[2] or "s"] if match else math.nan
+    else:
+        seconds = _finite(value)
+    if math.isfinite(seconds):
+        return seconds
     raise ConfigError(f"must be a duration such as 30s, 1m or 1h; got {value!r}")
 
 
 def number(value: object) -> float:
     """Return a finite number from a number or its text."""
+    parsed = _finite(value)
+    if math.isnan(parsed):
+        raise ConfigError(f"must be a number; got {value!r}")
+    return parsed
+
+
+def _finite(value: object) -> float:
+    """Return a number or its text as a float; NaN for what is none, or none that float64 has."""
     try:
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             parsed = float(value)
-            if math.isfinite(parsed):
-                return parsed
-    except ValueError:
+            return parsed if math.isfinite(parsed) else math.nan
+    except (ValueError, OverflowError):
         pass
-    raise ConfigError(f"must be a number; got {value!r}")
+    return math.nan
 
 
 def integer(value: object) -> int:
