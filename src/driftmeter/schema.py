@@ -10,9 +10,21 @@ Role: TypeAlias = Literal["feature", "prediction", "score", "label"]
 Kind: TypeAlias = Literal["numeric", "categorical"]
 BaselineKind: TypeAlias = Literal["training", "validation", "previous_window", "seasonal", "model"]
 
+DistanceName: TypeAlias = Literal[
+    "psi",
+    "jensen_shannon",
+    "kolmogorov_smirnov",
+    "wasserstein",
+    "hellinger",
+    "total_variation",
+    "l_infinity",
+    "chi_square",
+]
+
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 BASELINE_KINDS: Final[tuple[BaselineKind, ...]] = get_args(BaselineKind)
+DISTANCES: Final[tuple[DistanceName, ...]] = get_args(DistanceName)
 
 
 MAX_NAME_LENGTH: Final = 128

@@ -155,6 +155,14 @@ def test_an_unknown_distance_is_refused_with_the_known_ones() -> None:
         distances([1], [1], names=["kl"])
 
 
+def test_every_distance_that_can_be_configured_can_be_computed_and_said_in_words() -> None:
+    from driftmeter import schema
+    from driftmeter.processor import _words
+
+    assert {*DISTANCES, "wasserstein"} == set(schema.DISTANCES) == set(_words._METHOD_NAMES)
+    assert list(DISTANCES) == [distance.__name__ for distance in DISTANCES.values()]
+
+
 def test_different_bins_are_refused() -> None:
     with pytest.raises(ValueError, match="same bins"):
         psi([1, 2], [1, 2, 3])

@@ -10,18 +10,7 @@ from typing import Any, Final
 
 from driftmeter.config._values import boolean, duration, integer, number, one_of, text, texts
 from driftmeter.exceptions import ConfigError, did_you_mean
-from driftmeter.schema import KINDS, Kind
-
-DISTANCES: Final = (
-    "psi",
-    "jensen_shannon",
-    "kolmogorov_smirnov",
-    "wasserstein",
-    "hellinger",
-    "total_variation",
-    "l_infinity",
-    "chi_square",
-)
+from driftmeter.schema import DISTANCES, KINDS, Kind
 
 MAX_STEPS: Final = 1024
 """Steps of a window: each is kept until it has left the window."""

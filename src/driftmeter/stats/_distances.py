@@ -13,6 +13,7 @@ Whoever wants several distances of the same counts calls `distances`, which comp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import update_wrapper
 from types import MappingProxyType
 
 import numpy as np
@@ -24,7 +25,20 @@ from driftmeter.stats._shares import Shares
 FloatArray = NDArray[np.float64]
 
 
-def psi(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
+class Distance:
+    """A distance of counts, made of a function of what `Shares` holds: several can share one."""
+
+    def __init__(self, from_shares: Callable[[Shares], FloatArray]) -> None:
+        self.from_shares = from_shares
+        update_wrapper(self, from_shares)
+
+    def __call__(self, live: ArrayLike, baseline: ArrayLike) -> FloatArray:
+        """Return the distance, shape (...), of counts of shape (..., B)."""
+        return self.from_shares(Shares(live, baseline))
+
+
+@Distance
+def psi(shares: Shares) -> FloatArray:
     """Population stability index, `sum((p - q) * ln(p / q))`; 0 or more.
 
     A bin that is empty on one side would make it infinite. Such a side counts as half a row (0.5 / n or 0.5 / m),
@@ -33,46 +47,90 @@ def psi(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
 
     Source: Yurdakul (2018), Statistical Properties of Population Stability Index.
     """
-    return _psi(Shares(live, baseline))
+    value: FloatArray = np.einsum("...b,...b->...", shares.gap, shares.log_ratio)
+    if not shares.all_occupied and shares.one_sided.any():
+        value = value + _one_sided_psi(shares)
+    return shares.present(value)
 
 
-def jensen_shannon(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
+def _one_sided_psi(shares: Shares) -> FloatArray:
+    """What the bins add that are empty on one side, where `log_ratio` is 0."""
+    where = shares.one_sided
+    p, q = shares.p[where], shares.q[where]
+    n, m = (np.broadcast_to(rows, where.shape)[where] for rows in (shares.n, shares.m))
+    # A side without rows makes the result nan anyway.
+    half_live = np.minimum(0.5 / np.maximum(n, 1.0), q)
+    half_baseline = np.minimum(0.5 / np.maximum(m, 1.0), p)
+    p, q = np.where(p == 0, half_live, p), np.where(q == 0, half_baseline, q)
+    terms = np.zeros(where.shape)
+    terms[where] = (p - q) * np.log(p / q)
+    added: FloatArray = terms.sum(axis=-1)
+    return added
+
+
+@Distance
+def jensen_shannon(shares: Shares) -> FloatArray:
     """Jensen-Shannon distance, base 2: the square root of the divergence in bits; 0 to 1.
 
     With `r = (p + q) / 2` the divergence is `(sum(p * log2(p / r)) + sum(q * log2(q / r))) / 2`. 1 means disjoint.
 
     Source: Endres and Schindelin (2003), doi:10.1109/TIT.2003.813506; as `scipy.spatial.distance.jensenshannon`.
     """
-    return _jensen_shannon(Shares(live, baseline))
+    # With r = p / q: p ln(p / mean) + q ln(q / mean) = p ln r - (p + q) ln((1 + r) / 2), which is exactly 0 for
+    # equal shares. A bin that is empty on one side adds p ln 2 or q ln 2 instead.
+    p, q = shares.p, shares.q
+    both = p + q
+    half = shares.ratio + 1.0
+    half *= 0.5
+    nats = np.einsum("...b,...b->...", p, shares.log_ratio)
+    nats -= np.einsum("...b,...b->...", both, np.log(half, out=half))
+    if not shares.all_occupied:
+        nats += np.log(2.0) * np.where(shares.one_sided, both, 0.0).sum(axis=-1)
+    return shares.present(np.sqrt(np.clip(nats / (2.0 * np.log(2.0)), 0.0, 1.0)))
 
 
-def kolmogorov_smirnov(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
+@Distance
+def kolmogorov_smirnov(shares: Shares) -> FloatArray:
     """Largest gap between the cumulative shares at a bin's edge; 0 to 1. The bins must be in order."""
-    return _kolmogorov_smirnov(Shares(live, baseline))
+    reached = shares.cumulative_gap
+    return shares.present(np.maximum(reached.max(axis=-1, initial=0.0), -reached.min(axis=-1, initial=0.0)))
 
 
-def hellinger(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
+@Distance
+def hellinger(shares: Shares) -> FloatArray:
     """Hellinger distance, `sqrt(sum((sqrt(p) - sqrt(q))**2) / 2)`; 0 to 1, and 1 means disjoint."""
-    return _hellinger(Shares(live, baseline))
+    root = np.sqrt(shares.p)
+    root -= np.sqrt(shares.q)
+    # Rounding may push disjoint shares to 1 + 1e-16.
+    return shares.present(np.minimum(np.sqrt(np.einsum("...b,...b->...", root, root) / 2.0), 1.0))
 
 
-def total_variation(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
+@Distance
+def total_variation(shares: Shares) -> FloatArray:
     """Share of the rows that would have to move, `sum(abs(p - q)) / 2`; 0 to 1."""
-    return _total_variation(Shares(live, baseline))
+    return shares.present(np.minimum(np.abs(shares.gap).sum(axis=-1) / 2.0, 1.0))
 
 
-def l_infinity(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
+@Distance
+def l_infinity(shares: Shares) -> FloatArray:
     """Largest change of any one bin's share, `max(abs(p - q))`; 0 to 1."""
-    return _l_infinity(Shares(live, baseline))
+    gap = shares.gap
+    return shares.present(np.maximum(gap.max(axis=-1, initial=0.0), -gap.min(axis=-1, initial=0.0)))
 
 
-def chi_square(live: ArrayLike, baseline: ArrayLike) -> FloatArray:
+@Distance
+def chi_square(shares: Shares) -> FloatArray:
     """Pearson's two-sample statistic, `n * m * sum((p - q)**2 / (live + baseline))`; 0 or more.
 
     It equals `scipy.stats.chi2_contingency([live, baseline], correction=False)` and grows with the rows: without
     drift it is about one less than the number of occupied bins. Use it for a test, not as an effect size.
     """
-    return _chi_square(Shares(live, baseline))
+    pooled = shares.live + shares.baseline
+    if not shares.all_occupied:
+        pooled[pooled == 0] = 1.0
+    scaled = shares.gap / pooled
+    value: FloatArray = np.einsum("...b,...b->...", scaled, shares.gap)
+    return shares.present(value * (shares.n * shares.m)[..., 0])
 
 
 def wasserstein(live: ArrayLike, baseline: ArrayLike, *, positions: ArrayLike, scale: ArrayLike) -> FloatArray:
@@ -91,7 +149,17 @@ def wasserstein(live: ArrayLike, baseline: ArrayLike, *, positions: ArrayLike, s
     return _wasserstein(Shares(live, baseline), positions, scale)
 
 
-Distance = Callable[[ArrayLike, ArrayLike], FloatArray]
+def _wasserstein(shares: Shares, positions: ArrayLike, scale: ArrayLike) -> FloatArray:
+    places = np.asarray(positions, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        width = np.diff(places, axis=-1)
+    # Beside padding a width may be anything, and the gap there is 0 but for rounding.
+    width = np.where(np.isfinite(width) & (width > 0), width, 0.0)
+    work = np.einsum("...b,...b->...", np.abs(shares.cumulative_gap[..., :-1]), width)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.where(work == 0, 0.0, work / np.asarray(scale, dtype=np.float64))
+    return shares.present(value)
+
 
 DISTANCES: Mapping[str, Distance] = MappingProxyType(
     {
@@ -131,9 +199,9 @@ def distances(
         ValueError: If a name is unknown.
     """
     wanted = tuple(names)
-    unknown = [name for name in wanted if name not in _FROM_SHARES]
+    unknown = [name for name in wanted if name not in DISTANCES]
     if unknown:
-        raise ValueError(f"names must be among {', '.join(_FROM_SHARES)}, got {unknown[0]!r}")
+        raise ValueError(f"names must be among {', '.join(DISTANCES)}, got {unknown[0]!r}")
     a, b = np.asarray(live, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
     if a.ndim != 2 or a.shape != b.shape:
         return _distances(a, b, wanted, positions, scale)
@@ -153,98 +221,7 @@ def _distances(
     scale: ArrayLike | None,
 ) -> dict[str, FloatArray]:
     shares = Shares(live, baseline)
-    result = {name: _FROM_SHARES[name](shares) for name in names}
+    result = {name: DISTANCES[name].from_shares(shares) for name in names}
     if positions is not None and scale is not None:
         result["wasserstein"] = _wasserstein(shares, positions, scale)
     return result
-
-
-def _psi(shares: Shares) -> FloatArray:
-    value: FloatArray = np.einsum("...b,...b->...", shares.gap, shares.log_ratio)
-    if not shares.all_occupied and shares.one_sided.any():
-        value = value + _one_sided_psi(shares)
-    return shares.present(value)
-
-
-def _one_sided_psi(shares: Shares) -> FloatArray:
-    """What the bins add that are empty on one side, where `log_ratio` is 0."""
-    where = shares.one_sided
-    p, q = shares.p[where], shares.q[where]
-    n, m = (np.broadcast_to(rows, where.shape)[where] for rows in (shares.n, shares.m))
-    # A side without rows makes the result nan anyway.
-    half_live = np.minimum(0.5 / np.maximum(n, 1.0), q)
-    half_baseline = np.minimum(0.5 / np.maximum(m, 1.0), p)
-    p, q = np.where(p == 0, half_live, p), np.where(q == 0, half_baseline, q)
-    terms = np.zeros(where.shape)
-    terms[where] = (p - q) * np.log(p / q)
-    added: FloatArray = terms.sum(axis=-1)
-    return added
-
-
-def _jensen_shannon(shares: Shares) -> FloatArray:
-    # With r = p / q: p ln(p / mean) + q ln(q / mean) = p ln r - (p + q) ln((1 + r) / 2), which is exactly 0 for
-    # equal shares. A bin that is empty on one side adds p ln 2 or q ln 2 instead.
-    p, q = shares.p, shares.q
-    both = p + q
-    half = shares.ratio + 1.0
-    half *= 0.5
-    nats = np.einsum("...b,...b->...", p, shares.log_ratio)
-    nats -= np.einsum("...b,...b->...", both, np.log(half, out=half))
-    if not shares.all_occupied:
-        nats += np.log(2.0) * np.where(shares.one_sided, both, 0.0).sum(axis=-1)
-    return shares.present(np.sqrt(np.clip(nats / (2.0 * np.log(2.0)), 0.0, 1.0)))
-
-
-def _kolmogorov_smirnov(shares: Shares) -> FloatArray:
-    reached = shares.cumulative_gap
-    return shares.present(np.maximum(reached.max(axis=-1, initial=0.0), -reached.min(axis=-1, initial=0.0)))
-
-
-def _hellinger(shares: Shares) -> FloatArray:
-    root = np.sqrt(shares.p)
-    root -= np.sqrt(shares.q)
-    # Rounding may push disjoint shares to 1 + 1e-16.
-    return shares.present(np.minimum(np.sqrt(np.einsum("...b,...b->...", root, root) / 2.0), 1.0))
-
-
-def _total_variation(shares: Shares) -> FloatArray:
-    return shares.present(np.minimum(np.abs(shares.gap).sum(axis=-1) / 2.0, 1.0))
-
-
-def _l_infinity(shares: Shares) -> FloatArray:
-    gap = shares.gap
-    return shares.present(np.maximum(gap.max(axis=-1, initial=0.0), -gap.min(axis=-1, initial=0.0)))
-
-
-def _chi_square(shares: Shares) -> FloatArray:
-    pooled = shares.live + shares.baseline
-    if not shares.all_occupied:
-        pooled[pooled == 0] = 1.0
-    scaled = shares.gap / pooled
-    value: FloatArray = np.einsum("...b,...b->...", scaled, shares.gap)
-    return shares.present(value * (shares.n * shares.m)[..., 0])
-
-
-def _wasserstein(shares: Shares, positions: ArrayLike, scale: ArrayLike) -> FloatArray:
-    places = np.asarray(positions, dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        width = np.diff(places, axis=-1)
-    # Beside padding a width may be anything, and the gap there is 0 but for rounding.
-    width = np.where(np.isfinite(width) & (width > 0), width, 0.0)
-    work = np.einsum("...b,...b->...", np.abs(shares.cumulative_gap[..., :-1]), width)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.where(work == 0, 0.0, work / np.asarray(scale, dtype=np.float64))
-    return shares.present(value)
-
-
-_FROM_SHARES: Mapping[str, Callable[[Shares], FloatArray]] = MappingProxyType(
-    {
-        "psi": _psi,
-        "jensen_shannon": _jensen_shannon,
-        "kolmogorov_smirnov": _kolmogorov_smirnov,
-        "hellinger": _hellinger,
-        "total_variation": _total_variation,
-        "l_infinity": _l_infinity,
-        "chi_square": _chi_square,
-    }
-)
