@@ -111,7 +111,7 @@ class Config:
     )
     buffer_bytes: int = _key(1 << 20, integer, "size of one model's row buffer", least=1024)
     max_models: int = _key(50, integer, "models watched in one process", least=1)
-    max_columns: int = _key(500, integer, "columns watched of one model", least=1)
+    max_columns: int = _key(500, integer, "features watched of one model", least=1)
     max_categories: int = _key(100, integer, "categories kept apart beside the baseline's", least=0)
     max_points: int = _key(20_000, integer, "sketch data points in one export", least=1)
     models: Mapping[str, ModelConfig] = field(
