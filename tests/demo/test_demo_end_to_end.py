@@ -52,6 +52,7 @@ def summer(received):
     return _demo(
         "--json",
         "--from=2013-07-01",
+        "--pace=4",  # time enough for a week in one window, on a busy machine too
         f"--rows={THREE_WEEKS}",
         OTEL_EXPORTER_OTLP_ENDPOINT=endpoint,
         OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
@@ -59,8 +60,11 @@ def summer(received):
 
 
 def test_summer_is_found_in_the_temperature(summer):
-    # Not yet in the first window: a shift that the training data's own weeks make thinkable must be seen twice.
-    for window in _windows(summer)[1:]:
+    # Not yet in the first window: a shift that the training data's own weeks make thinkable must be seen twice. And
+    # what a busy machine left of a week for a window of its own is too little to be sure of it.
+    judged = [window for window in _windows(summer)[1:] if window["rows"] > 6000]
+    assert judged
+    for window in judged:
         columns = {column["name"]: column for column in window["columns"]}
         assert columns["temp"]["detected"], window
         assert columns["temp"]["p_value"] < 0.05

@@ -29,9 +29,23 @@ class _Refusal(click.ClickException):
     metavar="DATE",
     help="Start with the flights of this day of 2013, from 2013-03-01 (the default) on.",
 )
+@click.option(
+    "--pace",
+    type=click.IntRange(min=1, max=60),
+    metavar="SECONDS",
+    help="Let a window last so long; by default as long as a week takes on this machine.",
+)
 @click.option("--shuffle", is_flag=True, help="Shuffle the flights over the year first: nothing should move then.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object a window to standard output.")
-def demo(*, rows: int | None, seconds: float | None, since: datetime | None, shuffle: bool, as_json: bool) -> None:
+def demo(
+    *,
+    rows: int | None,
+    seconds: float | None,
+    since: datetime | None,
+    pace: int | None,
+    shuffle: bool,
+    as_json: bool,
+) -> None:
     """Train a model on New York's flights of January and February 2013, serve it, and watch it through the year.
 
     The app that serves has no line of driftmeter in it: it runs under opentelemetry-instrument, in a process of its
@@ -44,7 +58,7 @@ def demo(*, rows: int | None, seconds: float | None, since: datetime | None, shu
 
     day = None if since is None else since.date()
     try:
-        code = run(Options(rows=rows, seconds=seconds, since=day, shuffle=shuffle, json=as_json))
+        code = run(Options(rows=rows, seconds=seconds, since=day, pace=pace, shuffle=shuffle, json=as_json))
     except DemoError as error:
         raise _Refusal(str(error)) from error
     sys.exit(code)

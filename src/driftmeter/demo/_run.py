@@ -55,6 +55,7 @@ class Options:
         rows: Send at most this many flights.
         seconds: Send for at most this long.
         since: The first day that is served; that after the training data by default.
+        pace: Seconds a window lasts; measured by default.
         shuffle: Run the control, in which nothing can move.
         json: Write JSON objects instead of a table.
     """
@@ -62,6 +63,7 @@ class Options:
     rows: int | None = None
     seconds: float | None = None
     since: date | None = None
+    pace: int | None = None
     shuffle: bool = False
     json: bool = False
 
