@@ -41,10 +41,12 @@ def clean_name(name: str) -> str:
     """
     if not name.isascii():
         name = name.encode("utf-8", "backslashreplace").decode("utf-8")
-    if len(name) > MAX_NAME_LENGTH:
-        digest = hashlib.blake2b(name.encode(), digest_size=_DIGEST_BYTES).hexdigest()
-        name = f"{name[:_KEPT_LENGTH]}~{digest}"
-    return name
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[:_KEPT_LENGTH]}~{name_digest(name)}"
+
+
+def name_digest(name: str) -> str:
+    """Return twelve hexadecimal digits that stand for a name."""
+    return hashlib.blake2b(name.encode("utf-8", "backslashreplace"), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

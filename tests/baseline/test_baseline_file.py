@@ -269,3 +269,9 @@ def test_an_order_of_features_that_names_none_is_passed_over(tmp_path) -> None:
     names = {"arrayValue": {"values": [_KVLIST, {"stringValue": "x"}]}}
     path.write_text(_histogram(_ten(), scope={"ml.baseline.features": names}.items()))
     assert [column.name for column in Baseline.load(path).features] == ["x"]
+
+
+def test_a_pipe_is_refused_before_anybody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BaselineError, match="not a regular file"):
+        Baseline.load(tmp_path / "pipe")

@@ -19,6 +19,8 @@ from driftmeter.demo._inbox import Inbox
 from driftmeter.demo._receiver import Receiver
 from driftmeter.demo._train import train
 
+WINDOW = 5
+"""Seconds: long enough for the app to end in the window after the one that holds its rows."""
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -36,6 +38,10 @@ def _answers(url: str) -> bool:
         return httpx.get(f"{url}/health").status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def _sleep_into_next_window() -> None:
+    time.sleep(WINDOW - time.time() % WINDOW + 0.2)
 
 
 @pytest.fixture
@@ -62,18 +68,18 @@ def test_the_explicit_app_sends_the_same_signals(tmp_path, inbox):
         "OTEL_EXPORTER_OTLP_ENDPOINT": inbox.endpoint,
         # An hour: whatever arrives was sent by driftmeter.shutdown().
         "OTEL_METRIC_EXPORT_INTERVAL": "3600000",
-        "DRIFTMETER_WINDOW": "1s",
-        "DRIFTMETER_STEP": "1s",
+        "DRIFTMETER_WINDOW": f"{WINDOW}s",
     }
     command = [sys.executable, "-m", "uvicorn", "flights_app_explicit:app", "--app-dir", str(EXAMPLES)]
     with subprocess.Popen([*command, "--port", str(port), "--log-level", "warning"], env=environ) as app:
         try:
             assert _wait_for(lambda: _answers(url))
+            _sleep_into_next_window()
             batch = next(batches(flights.serving(since=dt.date(2013, 7, 1)).weeks()[0]))
             answer = httpx.post(f"{url}/predict", content=batch.body, headers={"Content-Type": "application/json"})
             assert len(answer.json()) == batch.rows
             assert set(answer.json()) <= {"late", "on time"}
-            time.sleep(1.0)  # until the window has ended
+            _sleep_into_next_window()
         finally:
             app.terminate()
     [signals] = inbox._signals.values()

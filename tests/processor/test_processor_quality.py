@@ -165,3 +165,13 @@ def test_a_check_of_a_column_that_is_gone_again_resolves(baseline) -> None:
         seen.append({(event.name, event.body) for event in processor.advance((start + 10) * SECOND)})
     assert {name for name, body in seen[0] if body.startswith("new")} == {"ml.quality.violated"}
     assert ("ml.quality.resolved", "new: in no row of this window") in seen[1]
+
+
+def test_only_what_is_outside_the_range_for_certain_counts_as_outside() -> None:
+    """Values that lie within one bucket, far from zero: one of them is beyond the range, the others are not."""
+    start = 1_760_000_100.0
+    usual = Baseline.from_frame({"when": np.linspace(start, start + 60, 2000)}, model="m")
+    processor = Processor(Config(window=10, step=10), baselines=lambda model: [usual])
+    live = np.append(np.linspace(start, start + 60, 999), start + 70)
+    processor.add([Snapshot(Model("m"), 0, SECOND, Baseline.from_frame({"when": live}, model="m").snapshot.columns)])
+    assert not [event for event in processor.advance(10 * SECOND) if "range" in event.body]

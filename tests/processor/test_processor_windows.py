@@ -343,3 +343,32 @@ def test_windows_go_on_after_the_clock_was_set_back(training) -> None:
     served.now -= 10_000
     signals = served.serve(_usual(600, 2))
     assert signals["ml.window.rows"] == {None: 600}
+
+
+def test_two_windows_against_few_rows_do_not_bear_each_other_out() -> None:
+    """They err alike, by what the baseline's few rows err."""
+    rng = np.random.default_rng(5)
+    for seed in range(12):
+        few = Baseline.from_frame({"x": np.random.default_rng(seed).normal(size=300)}, model="m")
+        served = Served(few, effect_floor=0.0, alpha=1e-6)
+        detected = [served.serve({"x": rng.normal(size=400)})["ml.skew.detected"]["x"] for _ in range(10)]
+        assert detected == [0] * 10
+
+
+def test_an_ignored_column_is_neither_compared_nor_missed(training) -> None:
+    served = Served(training, models={"m": ModelConfig(columns={"temp": ColumnConfig(ignore=True)})})
+    columns = _usual(500, 1)
+    del columns["temp"]
+    signals = served.serve(columns)
+    assert served.events == []
+    assert set(signals["ml.skew.detected"]) == {"wind", "town"}
+    assert not [key for key in signals["ml.quality.ratio"] if key[0] == "temp"]
+
+
+def test_a_window_speaks_of_one_baseline_only(training) -> None:
+    given: list[Baseline] = []
+    served = Served(learn_rows=0, window=20, step=10)
+    served.processor = Processor(served.config, baselines=lambda model: given)
+    served.serve(_usual(500, 1))
+    given.append(training)
+    assert served.serve(_usual(600, 2))["ml.window.rows"] == {None: 600}

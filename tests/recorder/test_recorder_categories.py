@@ -40,3 +40,13 @@ def test_codes_are_a_copy_so_that_the_caller_may_change_the_frame():
 
 def test_values_are_taken_where_there_are_more_categories_than_rows():
     assert to_codes(pd.Series(pd.Categorical(["a"], categories=["a", "b"]))) is None
+
+
+def test_long_texts_are_not_held_in_the_buffer():
+    recorder = ModelRecorder(Model("m"), columns=Columns(), limits=Limits(), step=10**18, clock=lambda: 10)
+    recorder.record([("feature", tabulate({"town": ["x" * 50_000, "y" * 50_000, "z"]}))])
+    (shape,) = recorder._shapes.values()
+    (held,) = shape.buffer._lists
+    assert max(map(len, held)) < 128
+    (snapshot,) = recorder.take()
+    assert sorted(snapshot.columns[TOWN].counts.values()) == [1, 1, 1]

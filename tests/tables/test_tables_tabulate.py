@@ -210,3 +210,11 @@ tabulate(np.ones((2, 2))), tabulate([{"x": 1}]), tabulate({"x": [1]})
 assert not {"pandas", "polars", "pyarrow", "scipy", "sklearn"} & set(sys.modules), sys.modules.keys()
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=tmp_path)
+
+
+def test_masked_values_are_nulls():
+    table = tabulate(np.ma.masked_equal([[1.0, -999.0], [2.0, 3.0]], -999.0))
+    values, mismatched = to_float64(table.column(1))
+    assert np.isnan(values[0])
+    assert values[1] == 3.0
+    assert mismatched == 0

@@ -83,6 +83,8 @@ def read(path: Path, *, model: str = "") -> Content:
         BaselineError: The file cannot be read, or is no baseline; the message names the file.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise BaselineError(f"baseline {path}: it is not a regular file")
         if path.stat().st_size > MAX_BYTES:
             raise BaselineError(f"baseline {path}: a file must have at most {MAX_BYTES >> 20} MiB")
         text = path.read_text(encoding="utf-8")

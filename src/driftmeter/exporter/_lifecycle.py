@@ -131,9 +131,11 @@ def _handle_sigterm() -> None:
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signature of a signal handler
-    # In a thread of its own: this one may hold a lock of ours or of the SDK's, and then it must not wait for it.
-    thread = threading.Thread(target=flush, name="driftmeter-exit", daemon=True)
-    thread.start()
-    thread.join(_EXIT_SECONDS)
+    # A process that recorded nothing, a forked worker of another kind say, ends on the spot, as it would without us.
+    if any(registry.has_recorded for registry in _registries):
+        # In a thread of its own: this one may hold a lock of ours or of the SDK's, and then must not wait for it.
+        thread = threading.Thread(target=flush, name="driftmeter-exit", daemon=True)
+        thread.start()
+        thread.join(_EXIT_SECONDS)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -19,6 +19,9 @@ from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
 _ORDERED_METHODS: Final = frozenset({"kolmogorov_smirnov", "wasserstein"})
 """Distances that make no sense for categories, which have no order: there PSI stands in."""
 
+BASELINE_TO_WINDOW: Final = 4
+"""How many times a window's rows a baseline must have for two windows to bear each other out."""
+
 _Groups: TypeAlias = tuple[Int64Array, ...]
 
 
@@ -142,7 +145,10 @@ class Comparer:
             column = self._grids[at].column
             method, distance = measured[i]
             mine = rules.of(column)
-            suspected = bool(adjusted[i] <= mine.alpha_repeated and moved[i] >= mine.effect_floor)
+            # Two windows that are held against the same few rows err alike: then one says no more than the other.
+            telling = baseline[i].sum() >= BASELINE_TO_WINDOW * live[i].sum()
+            rate = mine.alpha_repeated if telling else mine.alpha
+            suspected = bool(adjusted[i] <= rate and moved[i] >= mine.effect_floor)
             detected = suspected and bool(adjusted[i] <= mine.alpha or column in before)
             if mine.threshold is not None:
                 suspected = detected = distance >= mine.threshold

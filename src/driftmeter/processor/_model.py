@@ -65,6 +65,7 @@ class ModelProcessor:
         self._window = round(config.window * _SECOND)
         self._windows = Windows(window=self._window, step=round(config.step * _SECOND))
         self._pending: list[Snapshot] = []
+        self._given: dict[str, Baseline] = {}
         self._comparers: dict[str, Comparer] = {}
         self._usual: Snapshot | None = None
         self._served = ServedTraffic(window=self._window)
@@ -96,11 +97,15 @@ class ModelProcessor:
     def _take_baselines(self) -> None:
         """Follow what baselines the model has; they can be given while it serves."""
         for baseline in self._baselines(self._model):
-            known = self._comparers.get(baseline.kind)
-            if known is None or known.baseline is not baseline:
-                self._comparers[baseline.kind] = Comparer(baseline)
-                if baseline.kind in _SKEW_KINDS:
-                    self._usual = baseline.snapshot
+            if self._given.get(baseline.kind) is baseline:
+                continue
+            self._given[baseline.kind] = baseline
+            watched = replace(baseline, snapshot=self._rules.without_ignored(baseline.snapshot))
+            self._comparers[baseline.kind] = Comparer(watched)
+            if baseline.kind in _SKEW_KINDS:
+                self._usual = watched.snapshot
+                # What was checked against another baseline, or none, is no part of a window that speaks of this one.
+                self._windows.clear()
 
     def _learn_baseline(self) -> None:
         """Take the first rows of a model without any baseline as one."""

@@ -11,7 +11,7 @@ import numpy as np
 from driftmeter import stats
 from driftmeter.processor._comparison import Verdict
 from driftmeter.schema import Column
-from driftmeter.sketches import CategoricalSketch, NumericSketch, Sketch, Snapshot, key_values
+from driftmeter.sketches import CategoricalSketch, NumericSketch, Sketch, Snapshot, key_edges
 from driftmeter.typing import Int64Array
 
 CONSTANT_ROWS: Final = 50
@@ -84,8 +84,9 @@ def _out_of_range(live: NumericSketch, known: NumericSketch) -> int:
     if not (live.min < known.min - margin or live.max > known.max + margin):
         return 0
     keys, counts = live.keys()
-    values = np.clip(key_values(keys, live.scale), live.min, live.max)
-    outside = (values < known.min - margin) | (values > known.max + margin)
+    lower, upper = key_edges(keys, live.scale)
+    # Only what lies outside for certain: a bucket that reaches into the range counts as inside.
+    outside = (np.minimum(upper, live.max) < known.min - margin) | (np.maximum(lower, live.min) > known.max + margin)
     return int(counts[outside].sum())
 
 

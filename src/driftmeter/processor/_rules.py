@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from driftmeter.config import ColumnConfig, Config, ModelConfig
 from driftmeter.schema import Column, Model
+from driftmeter.sketches import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,15 @@ class Rules:
         if rules is None:
             rules = self._made[column] = self._make(self._columns.get(column.name, ColumnConfig()))
         return rules
+
+    def without_ignored(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot without the columns that are to be left out."""
+        kept = {
+            column: sketch
+            for column, sketch in snapshot.columns.items()
+            if not self._columns.get(column.name, ColumnConfig()).ignore
+        }
+        return snapshot if len(kept) == len(snapshot.columns) else replace(snapshot, columns=kept)
 
     def _make(self, own: ColumnConfig) -> ColumnRules:
         general = self._config

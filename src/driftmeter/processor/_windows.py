@@ -50,6 +50,10 @@ class Windows:
         counts = {comparer: comparer.count(snapshot) for comparer in comparers.values()}
         self._steps.setdefault(start, Window()).add(Window(snapshot.rows, counts, _quality.tally(snapshot, usual)))
 
+    def clear(self) -> None:
+        """Let go of all steps."""
+        self._steps.clear()
+
     def due(self, now: int) -> list[int]:
         """Return the ends of the windows that can be evaluated now, oldest first; each is returned once.
 

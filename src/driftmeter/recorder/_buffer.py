@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from driftmeter.schema import Column
+from driftmeter.schema import MAX_NAME_LENGTH, Column
+from driftmeter.sketches import category_name
 from driftmeter.tables import Coded, Table, to_categories, to_codes, to_float64
 from driftmeter.typing import Float64Array, Int64Array
 
@@ -103,4 +104,11 @@ class RowBuffer:
 
 def _categories(values: Any) -> Coded | list[Any]:
     coded = to_codes(values)
-    return to_categories(values) if coded is None else coded
+    if coded is not None:
+        return coded
+    # Long texts become names here: a buffer of them would hold whatever its callers sent.
+    return [_short(value) if type(value) is str else value for value in to_categories(values)]
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= MAX_NAME_LENGTH else category_name(value)

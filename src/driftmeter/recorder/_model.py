@@ -86,6 +86,7 @@ class ModelRecorder:
         self._closed: list[Snapshot] = []
         self._since = self._clock()
         self._step_end = self._next_step(self._since)
+        self.has_recorded = False
         self._refused_rows = 0
         self._lost_rows = 0
 
@@ -99,6 +100,7 @@ class ModelRecorder:
 
     def record(self, tables: Sequence[tuple[Role, Table]]) -> None:
         """Record the columns of one call: its features, predictions, scores."""
+        self.has_recorded = True
         now = self._clock()
         ended: list[_Stretch] = []
         full: list[tuple[Shape, Batch]] = []

@@ -167,6 +167,11 @@ class Registry:
         """Return how many rows of each model were not sketched since the process started."""
         return {model: recorder.dropped_rows for model, recorder in self._recorders.items() if recorder.dropped_rows}
 
+    @property
+    def has_recorded(self) -> bool:
+        """Whether any row was recorded in this process."""
+        return any(recorder.has_recorded for recorder in self._recorders.values())
+
     def reset(self) -> None:
         """Forget all rows; a forked child starts like this."""
         self._lock = threading.Lock()

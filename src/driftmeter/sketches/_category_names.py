@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from driftmeter.schema import MAX_NAME_LENGTH, clean_name
+from driftmeter.schema import MAX_NAME_LENGTH, clean_name, name_digest
 
 OTHER: Final = "__other__"
 
@@ -26,8 +26,8 @@ def is_missing(value: object) -> bool:
 def category_name(value: object) -> str:
     """Return the name under which a value is counted: 3, 3.0 and '3' are one category.
 
-    It is cleaned as all names are, see `clean_name`. A value that has the name of all other values, ``__other__``, is
-    quoted.
+    It is cleaned as all names are, see `clean_name`. Of a text of more than 128 characters, which is no category but
+    somebody's words, only a digest is left. A value that has the name of all other values, ``__other__``, is quoted.
     """
     if type(value) is str and len(value) <= MAX_NAME_LENGTH and value.isascii() and value != OTHER:
         return value  # as nearly all are
@@ -37,5 +37,7 @@ def category_name(value: object) -> str:
         name = str(int(value))
     else:
         name = str(value)
+    if len(name) > MAX_NAME_LENGTH:
+        return f"~{name_digest(name)}"
     name = clean_name(name)
     return name if name != OTHER else f'"{name}"'

@@ -78,6 +78,8 @@ def tabulate(data: Any, *, names: Sequence[str] = (), max_columns: int = 500) ->
         return _mapping(data, max_columns)
     if isinstance(data, list | tuple):
         return _sequence(data, names, max_columns)
+    if isinstance(data, np.ma.MaskedArray):
+        return _named(_array(_unmasked(data), max_columns), names)
     if hasattr(data, "__array__"):
         try:
             array = np.asarray(data)
@@ -86,6 +88,15 @@ def tabulate(data: Any, *, names: Sequence[str] = (), max_columns: int = 500) ->
             raise UnreadableError(f"rows of type {type(data).__name__} give no array: {error}") from error
         return _named(_array(array, max_columns), names)
     raise UnreadableError(f"rows must come as a table, an array or a list; got {type(data).__name__}")
+
+
+def _unmasked(data: Any) -> AnyArray:
+    """Return a masked array's values with nulls where it is masked."""
+    if data.dtype.kind in _PLAIN[:4]:
+        filled: AnyArray = data.astype(np.float64).filled(np.nan)
+        return filled
+    objects: AnyArray = data.astype(object).filled(None)
+    return objects
 
 
 def _named(table: Table, names: Sequence[str]) -> Table:
