@@ -47,7 +47,7 @@ def describe(verdict: Verdict) -> str:
 
 def describe_resolved(verdict: Verdict) -> str:
     """Return the sentence for a verdict that turned back."""
-    return f"{verdict.column.name}: quiet again; {_figures(verdict)}"
+    return f"{verdict.column.name}: quiet again; {percent(verdict.effect)} of rows moved, {_figures(verdict)}"
 
 
 def _figures(verdict: Verdict) -> str:
