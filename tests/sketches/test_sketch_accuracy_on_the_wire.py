@@ -40,6 +40,7 @@ def _by_json(request):
     return otlp.from_json(otlp.to_json(request))
 
 
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
 @pytest.mark.parametrize("way", [_by_protobuf, _by_json])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
