@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 import numpy as np
@@ -32,7 +32,7 @@ _ZERO_KEY_OFFSET: Final = 1 << 40
 """Added to a bucket index so that it is positive at every scale; see `NumericSketch.keys`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class NumericSketch:
     """A numeric column's values, summed up.
 
@@ -73,6 +73,15 @@ class NumericSketch:
             missing=missing,
             non_finite=non_finite,
         ).compacted(max_buckets)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all is the same; two sketches without a value, whose extremes are NaN, are."""
+        if not isinstance(other, NumericSketch):
+            return NotImplemented
+        return all(
+            mine == theirs or (mine != mine and theirs != theirs)  # noqa: PLR0124  # NaN is not equal to itself
+            for mine, theirs in ((getattr(self, key.name), getattr(other, key.name)) for key in fields(self))
+        )
 
     @property
     def count(self) -> int:
