@@ -37,7 +37,7 @@ def test_it_is_fishers_exact_test_within_a_few_percent(k: int, n: int, k0: int, 
 def test_it_is_a_probability_and_falls_with_the_live_count(k: int, n: int, k0: int, n0: int) -> None:
     p = excess_p_value([k, min(k + 1, n)], n, k0, n0)
     assert ((p >= 0.0) & (p <= 1.0)).all()
-    assert p[1] <= p[0] * (1 + 1e-9)
+    assert p[1] <= p[0] * (1 + 1e-5)  # what is left of differences of logarithms with a billion rows
 
 
 def test_edges_have_the_values_that_follow_from_their_meaning() -> None:

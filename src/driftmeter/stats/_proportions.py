@@ -60,7 +60,8 @@ def _log_share_of_draws(k: FloatArray, n: FloatArray, n0: FloatArray) -> FloatAr
 
     total = n + n0
     value: FloatArray = gammaln(n + 1.0) - gammaln(n - k + 1.0) - gammaln(total + 1.0) + gammaln(total - k + 1.0)
-    return value
+    # With half a billion rows the differences of logarithms are good to a millionth, and may come out above 0.
+    return np.minimum(value, 0.0)
 
 
 def _normal_score(k: FloatArray, n: FloatArray, k0: FloatArray, n0: FloatArray) -> FloatArray:
