@@ -13,8 +13,6 @@ from driftmeter.processor._quality import Finding
 from driftmeter.sketches import OTHER
 from driftmeter.typing import Float64Array
 
-_MOVES = 2
-"""Ranges or categories named: those that moved the most."""
 _LEAST_MOVE = 0.005
 _METHOD_NAMES = {
     "psi": "PSI",
@@ -98,7 +96,7 @@ def moved(binned: Binned) -> list[str]:
     runs = _runs(before, after) if not binned.labels else _singles(before, after)
     gains = sorted((run for run in runs if run.change >= _LEAST_MOVE), key=lambda run: -run.change)
     losses = sorted((run for run in runs if run.change <= -_LEAST_MOVE), key=lambda run: run.change)
-    chosen = sorted(gains[: _MOVES // 2] + losses[: _MOVES // 2], key=lambda run: -abs(run.change))
+    chosen = sorted(gains[:1] + losses[:1], key=lambda run: -abs(run.change))
     sentences: list[str] = []
     for i, run in enumerate(chosen):
         first, last = percents(run.before, run.after)
