@@ -17,6 +17,7 @@ from driftmeter.exceptions import ConfigError
 _TYPES = {
     "boolean": "true or false",
     "duration": "duration",
+    "durations": "list of durations; in a variable, commas between",
     "integer": "whole number",
     "number": "number",
     "text": "text",
@@ -57,7 +58,12 @@ A duration is a number of seconds, or a text such as `250ms`, `30s`, `1m`, `1h`,
 {keys}
 
 `step` must be at most `window`, and `window` a multiple of `step`. With the two equal, windows tumble; else they slide.
-A `window` that is set without a `step` and is no multiple of the default step tumbles.
+A `window` that is set without a `step` and is no multiple of the default step tumbles. What a sliding window may find
+by chance is shared out over its steps, so a shorter step gives no more false alarms. A step that ended waits `grace`
+for rows that come late, and later ones still count in the windows to come.
+
+`seasonal`, `previous_window` and `compare_with` compare whole windows, which share no row with each other; between two
+of them, the last verdicts stand. Each seasonal offset must be a multiple of `window`.
 
 ## Keys of one model
 
@@ -90,13 +96,14 @@ interval (60 s by default) is also how late a verdict can be. `OTEL_SDK_DISABLED
 """
 YAML = """\
 window: 1h
-step: 10m
+seasonal: [24h, 7d]                         # the same hour yesterday, and a week ago
 alpha: 0.001
 models:
   flight-delay:
     match: Pipeline                         # the class of the model objects
     version: "7"
     baseline: models/flight-delay.baseline.json
+    segments: [origin]                      # each airport has sketches and signals of its own
     columns:
       hour:
         kind: categorical                   # a number, but its values are names
@@ -104,11 +111,13 @@ models:
         effect_floor: 0.05
       request_id:
         ignore: true
+  flight-delay-next:
+    compare_with: flight-delay              # challenger and champion
 """
 TOML = """\
 [tool.driftmeter]
 window = "1h"
-step = "10m"
+step = "1m"
 
 [tool.driftmeter.models.flight-delay]
 match = "Pipeline"
@@ -160,7 +169,7 @@ def _default(key: Field[Any]) -> str:
 
 def _duration(seconds: float) -> str:
     for size, unit in _UNITS:
-        if seconds % size == 0:
+        if seconds and seconds % size == 0:
             return f"{seconds / size:.12g}{unit}"
     return f"{seconds:.12g}s"
 

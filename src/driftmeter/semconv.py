@@ -88,7 +88,12 @@ ATTRIBUTES: Final = (
         "training, validation, previous_window, seasonal or model.",
         "training",
     ),
-    Attribute(ML_BASELINE_ID, "string", "Which baseline: a digest of its content.", "3f9c2b7a"),
+    Attribute(
+        ML_BASELINE_ID,
+        "string",
+        "Which baseline: a digest of a file's content, a seasonal one's offset, another model's name.",
+        "3f9c2b7a",
+    ),
     Attribute(ML_BASELINE_CREATED, "string", "When the baseline was built, ISO 8601.", "2013-03-01T00:00:00Z"),
     Attribute(ML_BASELINE_SOURCE, "string", "What the baseline was built from, in its builder's words.", "Q1"),
     Attribute(ML_BASELINE_BLOCK, "int", "Which block of time of a baseline's rows, in its file.", "3"),
@@ -97,8 +102,8 @@ ATTRIBUTES: Final = (
     Attribute(
         ML_QUALITY_CHECK,
         "string",
-        "missing, non_finite, type_mismatch, out_of_range, unseen_category, constant, missing_column or "
-        "unexpected_column.",
+        "missing, non_finite, type_mismatch, out_of_range, unseen_category, constant, missing_column, "
+        "unexpected_column or volume, which is about the whole window and has no column.",
         "missing",
     ),
     Attribute(ML_PREDICTION_ID, "string", "Joins a prediction with its outcome.", "b1c2"),
@@ -164,7 +169,7 @@ QUALITY_RATIO: Final = Metric(
     "ml.quality.ratio",
     "gauge",
     "1",
-    "Share of a column's values that fail a check.",
+    "Share of a column's values that fail a check; of `volume`, the window's rows as a share of the usual.",
     (*_COLUMN, ML_QUALITY_CHECK),
 )
 QUALITY_VIOLATED: Final = Metric(
@@ -182,6 +187,9 @@ SELF_ERRORS: Final = Metric(
     "driftmeter.errors", "counter", "{error}", "Errors of driftmeter's own that it swallowed.", (ERROR_TYPE,)
 )
 SELF_DROPPED_ROWS: Final = Metric("driftmeter.dropped_rows", "counter", "{row}", "Rows that were not sketched.", _MODEL)
+SELF_LATE_ROWS: Final = Metric(
+    "driftmeter.late_rows", "counter", "{row}", "Rows that came after the last window that could hold them.", _MODEL
+)
 SELF_DROPPED_POINTS: Final = Metric(
     "driftmeter.dropped_points",
     "counter",
@@ -214,6 +222,7 @@ METRICS: Final = (
     WINDOW_END,
     SELF_ERRORS,
     SELF_DROPPED_ROWS,
+    SELF_LATE_ROWS,
     SELF_DROPPED_POINTS,
     SELF_FLUSH_DURATION,
 )

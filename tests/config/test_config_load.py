@@ -49,7 +49,8 @@ def test_durations_are_read_with_their_unit(text, seconds, sources) -> None:
 
 
 @pytest.mark.parametrize(
-    ("window", "step"), [("1h", 600), ("2h", 600), ("20m", 600), ("15m", 900), ("1m", 60), ("1s", 1), ("250ms", 0.25)]
+    ("window", "step"),
+    [("1h", 60), ("15m", 60), ("90", 90), ("24h", 600), ("7d", 600), ("30d", 3600), ("1m", 60), ("250ms", 0.25)],
 )
 def test_a_window_without_a_step_gets_one_that_divides_it(window, step, sources) -> None:
     config = sources(environ={"DRIFTMETER_WINDOW": window})
@@ -82,7 +83,7 @@ def test_models_and_columns_are_read_from_yaml_and_toml(sources) -> None:
             "delay": ModelConfig(
                 match="Pipeline",
                 version="7",
-                baseline="b.json",
+                baseline=("b.json",),
                 columns={"zip": ColumnConfig(kind="categorical"), "id": ColumnConfig(ignore=True, effect_floor=0.1)},
             ),
             "other": ModelConfig(),

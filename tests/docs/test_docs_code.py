@@ -63,7 +63,7 @@ def test_the_yaml_of_the_configuration_page_loads_and_says_what_it_seems_to(tmp_
     path.write_text(block.text, encoding="utf-8")
     config = load(environ={"DRIFTMETER_CONFIG": str(path)}, folder=tmp_path)
     model = config.models["flight-delay"]
-    assert (config.window, config.step, model.match, model.version) == (3600.0, 600.0, "Pipeline", "7")
+    assert (config.window, config.step, model.match, model.version) == (3600.0, 60.0, "Pipeline", "7")
     assert model.columns["hour"].kind == "categorical"
     assert model.columns["dest"].effect_floor == 0.05
     assert model.columns["request_id"].ignore

@@ -8,12 +8,14 @@ from dataclasses import Field, dataclass, field, fields
 from functools import partial
 from typing import Any, Final
 
-from driftmeter.config._values import boolean, duration, integer, number, one_of, text, texts
+from driftmeter.config._values import boolean, duration, durations, integer, number, one_of, text, texts
 from driftmeter.exceptions import ConfigError, did_you_mean
 from driftmeter.schema import DISTANCES, KINDS, Kind
 
 MAX_STEPS: Final = 1024
 """Steps of a window: each is kept until it has left the window."""
+MAX_SEASON: Final = 400
+"""Windows that a seasonal baseline may lie back: each is kept, as compact sketches, until it has been compared with."""
 MOST_SECONDS: Final = 366 * 86_400.0
 
 
@@ -30,40 +32,56 @@ def _key(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnConfig:
-    """What holds for one column of one model."""
+class _VerdictConfig:
+    """What a model and each of its columns can have of their own; a column's key wins over its model's."""
 
-    kind: Kind | None = _key(
-        None, partial(one_of, names=KINDS), "numeric or categorical; by default the column's type decides"
-    )
-    ignore: bool = _key(default=False, parse=boolean, says="leave the column out")
+    ignore: bool = _key(default=False, parse=boolean, says="leave it out")
     distance: str = _key("", partial(one_of, names=DISTANCES), "the distance to report; by default the general one")
-    alpha: float | None = _key(None, number, "the column's own rate, held to in each window", above=0, most=0.5)
-    effect_floor: float | None = _key(
-        None, number, "share of rows that must have moved, for this column", least=0, most=1
-    )
+    alpha: float | None = _key(None, number, "its own rate, held to in each window", above=0, most=0.5)
+    effect_floor: float | None = _key(None, number, "share of rows that must have moved", least=0, most=1)
     threshold: float | None = _key(
         None,
         number,
         "a fixed distance in place of the calibrated verdict; small windows exceed it by chance",
         least=0,
     )
-    critical: bool = _key(default=False, parse=boolean, says="a verdict that turns to 1 is an error, not a warning")
+    critical: bool | None = _key(
+        default=None, parse=boolean, says="a verdict that turns to 1 is an error, not a warning"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnConfig(_VerdictConfig):
+    """What holds for one column of one model."""
+
+    kind: Kind | None = _key(
+        None, partial(one_of, names=KINDS), "numeric or categorical; by default the column's type decides"
+    )
 
     def __post_init__(self) -> None:
         _check_bounds(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelConfig:
+class ModelConfig(_VerdictConfig):
     """What holds for one model; its name is the key it stands under."""
 
     match: str = _key("", text, "class name of the model objects that this is about; by default the model's name")
     version: str = _key("", text, "the model's version")
-    baseline: str = _key("", text, "path of the model's baseline file")
+    baseline: tuple[str, ...] = _key((), texts, "paths of the model's baseline files, one of a kind")
+    compare_with: str = _key(
+        "", text, "another model, `name` or `name@version`, whose windows this one's are compared with, as drift"
+    )
+    segments: tuple[str, ...] | None = _key(
+        None, texts, "columns whose values get sketches and signals of their own; by default the general ones"
+    )
+    min_rows: int | None = _key(None, integer, "fewer rows in a window give no verdict", least=1)
     columns: Mapping[str, ColumnConfig] = field(
         default_factory=dict, metadata={"of": ColumnConfig, "says": "by column name"}
     )
+
+    def __post_init__(self) -> None:
+        _check_bounds(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +96,18 @@ class Config:
         3600.0, duration, "how much traffic one verdict speaks of, up to 366 days", least=0.001, most=MOST_SECONDS
     )
     step: float = _key(
-        600.0,
+        60.0,
         duration,
         f"how often windows are evaluated; at most the window, which may have {MAX_STEPS} steps",
         least=0.001,
         most=MOST_SECONDS,
     )
+    grace: float = _key(0.0, duration, "how long after its end a step waits for late rows", least=0, most=MOST_SECONDS)
     previous_window: bool = _key(
         default=False, parse=boolean, says="compare each window with the one before it, as drift"
+    )
+    seasonal: tuple[float, ...] = _key(
+        (), durations, "compare each window with the one so long before it, such as `24h, 7d`, as drift"
     )
     learn_rows: int = _key(
         10_000, integer, "rows that a model without any baseline is compared with later, as drift; 0: none", least=0
@@ -106,6 +128,11 @@ class Config:
         0.005, number, "by how much a bad-value ratio must exceed the baseline's for a verdict", least=0, most=1
     )
     min_rows: int = _key(50, integer, "fewer rows in a window give no verdict", least=1)
+    volume_floor: float = _key(
+        0.3, number, "by how much a window's rows must differ from the usual, as a share of it, for a verdict", least=0
+    )
+    segments: tuple[str, ...] = _key((), texts, "columns whose values get sketches and signals of their own")
+    max_segments: int = _key(20, integer, "values of one such column; the rest is `__other__`", least=1, most=1000)
     overflow: str = _key(
         "flush", partial(one_of, names=("flush", "drop")), "what a full row buffer does: flush (no loss) or drop"
     )
@@ -128,6 +155,13 @@ class Config:
             )
         if round(self.window * 1e9) % round(self.step * 1e9):
             raise ConfigError(f"window must be a multiple of step, {self.step:g} s; got {self.window:g} s")
+        for offset in self.seasonal:
+            if offset < self.window or round(offset * 1e9) % round(self.window * 1e9):
+                raise ConfigError(f"seasonal must be multiples of window, {self.window:g} s; got {offset:g} s")
+            if offset > MAX_SEASON * self.window:
+                raise ConfigError(
+                    f"seasonal must be at most {MAX_SEASON} windows, {MAX_SEASON * self.window:g} s; got {offset:g} s"
+                )
 
 
 def _check_bounds(config: Any) -> None:

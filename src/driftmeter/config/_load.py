@@ -7,12 +7,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from driftmeter.config._classes import MAX_STEPS, Config, build, parse_key
 from driftmeter.config._values import duration
 from driftmeter.environment_variables import DRIFTMETER_CONFIG, PREFIX
 from driftmeter.exceptions import ConfigError, did_you_mean
+
+_BOUND: Final = ("window", "step", "seasonal")
 
 
 def load(
@@ -47,11 +49,11 @@ def load(
 
 
 def _usual_step(window: float) -> float:
-    """Return the step for a window that comes without one: ten minutes, for long windows an hour or a day.
+    """Return the step for a window that comes without one: a minute; for long windows ten, an hour or a day.
 
     Where none of them divides it, the window.
     """
-    for step in (Config().step, 3600.0, 86_400.0):
+    for step in (Config().step, 600.0, 3600.0, 86_400.0):
         if not round(window * 1e9) % round(step * 1e9) and window <= MAX_STEPS * step:
             return step
     return window
@@ -59,10 +61,10 @@ def _usual_step(window: float) -> float:
 
 def _checked(source: str, values: Mapping[str, Any]) -> None:
     """Refuse a wrong value under its source's name, before it is merged with others."""
-    # Window and step bind each other, perhaps across sources: here each is only looked at alone.
-    alone = {name: value for name, value in values.items() if name not in {"window", "step"}}
+    # These bind each other, perhaps across sources: here each is only looked at alone.
+    alone = {name: value for name, value in values.items() if name not in _BOUND}
     try:
-        for name in ("window", "step"):
+        for name in _BOUND:
             if name in values:
                 parse_key(Config, name, values[name])
         build(Config, alone)

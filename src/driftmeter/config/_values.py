@@ -78,6 +78,13 @@ def texts(value: object) -> tuple[str, ...]:
     raise ConfigError(f"must be a list of texts; got {value!r}")
 
 
+def durations(value: object) -> tuple[float, ...]:
+    """Return seconds from a list of durations, from one, or from a text with commas between."""
+    if isinstance(value, str):
+        value = texts(value)
+    return tuple(map(duration, value)) if isinstance(value, list | tuple) else (duration(value),)
+
+
 def one_of(value: object, names: tuple[str, ...]) -> str:
     """Return the value if it is one of the names."""
     if value not in names:

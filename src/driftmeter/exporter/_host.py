@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,14 +35,17 @@ class Host:
         self._temporalities: dict[Any, AggregationTemporality | None] = {}
         self._warned = False
         meter = metrics.get_meter(semconv.SCOPE_NAME, meter_provider=meter_provider, schema_url=semconv.SCHEMA_URL)
-        duration, dropped = semconv.SELF_FLUSH_DURATION, semconv.SELF_DROPPED_ROWS
+        duration = semconv.SELF_FLUSH_DURATION
         self._flush_duration = meter.create_histogram(
             duration.name,
             unit=duration.unit,
             description=duration.says,
             explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS,
         )
-        self._dropped_rows = meter.create_counter(dropped.name, unit=dropped.unit, description=dropped.says)
+        self._counters = {
+            metric: meter.create_counter(metric.name, unit=metric.unit, description=metric.says)
+            for metric in (semconv.SELF_DROPPED_ROWS, semconv.SELF_LATE_ROWS)
+        }
         self.reset()
 
     def reset(self) -> None:
@@ -52,7 +55,7 @@ class Host:
         now = self._registry.clock()
         self._processor = Processor(self._registry.config, baselines=self._registry.baselines, contain=guard)
         self._streams = {reader: Stream(wanted, start=now) for reader, wanted in self._temporalities.items() if wanted}
-        self._dropped: dict[Model, int] = {}
+        self._counted: dict[tuple[semconv.Metric, Model], int] = {}
 
     @property
     def attached(self) -> bool:
@@ -125,13 +128,16 @@ class Host:
                 own = self._streams.get(reader)
                 sketches = own.collect(now, limit=self._registry.config.max_points) if own is not None else []
                 signals = otlp.gauge_metrics(self._processor.signals(), time=now)
-                self._count_dropped()
+                self._count(semconv.SELF_DROPPED_ROWS, self._registry.dropped_rows())
+                self._count(semconv.SELF_LATE_ROWS, self._processor.late_rows())
             _sdk.emit(events)
             self._flush_duration.record(time.perf_counter() - began)
             return [*sketches, *signals]
         return []
 
-    def _count_dropped(self) -> None:
-        for model, total in self._registry.dropped_rows().items():
-            self._dropped_rows.add(total - self._dropped.get(model, 0), otlp.model_attributes(model))
-            self._dropped[model] = total
+    def _count(self, metric: semconv.Metric, totals: Mapping[Model, int]) -> None:
+        """Count what has been added to each model's total since the last collection."""
+        for model, total in totals.items():
+            more = total - self._counted.get((metric, model), 0)
+            self._counters[metric].add(more, otlp.model_attributes(model))
+            self._counted[metric, model] = total

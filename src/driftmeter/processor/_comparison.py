@@ -42,6 +42,17 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.bins + other.bins, np.minimum(self.low, other.low), np.maximum(self.high, other.high))
 
+    def __sub__(self, other: Counts) -> Counts:
+        """Take a stretch away again; the least and the greatest value stay, see `within`."""
+        return Counts(self.bins - other.bins, self.low, self.high)
+
+    def within(self, parts: Sequence[Counts]) -> Counts:
+        """Return the counts with the least and the greatest value of the parts."""
+        if not parts:
+            return self
+        low = np.minimum.reduce([part.low for part in parts])
+        return Counts(self.bins, low, np.maximum.reduce([part.high for part in parts]))
+
 
 @dataclass(frozen=True, slots=True)
 class Binned:
@@ -122,10 +133,23 @@ class Comparer:
         flat = np.concatenate(bins) if bins else np.zeros(0, dtype=np.int64)
         return Counts(flat, np.array(low), np.array(high))
 
-    def verdicts(self, window: Counts, rules: Rules, *, before: Collection[Column] = ()) -> list[Verdict]:
+    def verdicts(
+        self,
+        window: Counts,
+        rules: Rules,
+        *,
+        before: Collection[Column] = (),
+        standing: Collection[Column] = (),
+        share: float = 1.0,
+    ) -> list[Verdict]:
         """Return a verdict for each column of the baseline that has enough rows in the window.
 
-        ``before`` are the columns that were suspected in the window before.
+        Args:
+            window: The window's counts.
+            rules: When a verdict is 1.
+            before: The columns that were suspected in the window before.
+            standing: The columns whose verdict is 1 so far: it stays while they are suspected at the full rates.
+            share: The share of alpha that this look may spend, see `alpha_share`.
         """
         rows = [int(window.bins[part].sum()) for part in self._slices]
         chosen = tuple(at for at, count in enumerate(rows) if count >= rules.min_rows)
@@ -148,8 +172,10 @@ class Comparer:
             # Two windows that are held against the same few rows err alike: then one says no more than the other.
             telling = baseline[i].sum() >= BASELINE_TO_WINDOW * live[i].sum()
             rate = mine.alpha_repeated if telling else mine.alpha
-            suspected = bool(adjusted[i] <= rate and moved[i] >= mine.effect_floor)
-            detected = suspected and bool(adjusted[i] <= mine.alpha or column in before)
+            moved_enough = bool(moved[i] >= mine.effect_floor)
+            suspected = moved_enough and bool(adjusted[i] <= rate * share)
+            stands = moved_enough and column in standing and bool(adjusted[i] <= rate)
+            detected = stands or (suspected and bool(adjusted[i] <= mine.alpha * share or column in before))
             if mine.threshold is not None:
                 suspected = detected = distance >= mine.threshold
             binned = self._binned(at, groups[i], live[i], baseline[i], window)

@@ -9,19 +9,22 @@ from typing import Final
 
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config
-from driftmeter.processor import _quality
+from driftmeter.processor import _moving, _quality
 from driftmeter.processor._comparison import Comparer, Verdict
-from driftmeter.processor._rules import Rules
-from driftmeter.processor._served import ServedTraffic
-from driftmeter.processor._windows import Window, Windows
+from driftmeter.processor._history import History
+from driftmeter.processor._learning import Learning
+from driftmeter.processor._moving import Moving
+from driftmeter.processor._rules import Rules, alpha_share
+from driftmeter.processor._suspicion import Suspicion
+from driftmeter.processor._volume import Volumes
+from driftmeter.processor._windows import Stretch, Windows
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import Snapshot
 
 _logger = logging.getLogger("driftmeter")
-_SKEW_KINDS: Final = frozenset({"training", "validation"})
+_SKEW_KINDS: Final = ("training", "validation")
+"""In this order one of them says what values are usual."""
 _SECOND: Final = 1_000_000_000
-_EARLIER_WINDOWS: Final = 12
-"""Earlier windows kept beside the previous one, to know how windows differ when nothing is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,44 +58,89 @@ class Evaluation:
 
 
 class ModelProcessor:
-    """Evaluates the windows of one model; not thread-safe."""
+    """Evaluates the windows of one model; not thread-safe.
 
-    def __init__(self, model: Model, config: Config, *, baselines: Callable[[Model], Sequence[Baseline]]) -> None:
+    Args:
+        model: The model.
+        config: The rules.
+        baselines: Returns a model's baselines.
+        other: Returns the window of another model, by its name, that ended at a time.
+        watched: Whether other models are compared with this one, so that its windows are kept.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        config: Config,
+        *,
+        baselines: Callable[[Model], Sequence[Baseline]],
+        other: Callable[[str, int], Snapshot | None],
+        watched: bool = False,
+    ) -> None:
         self._model = model
         self._config = config
         self._baselines = baselines
         self._rules = Rules(config, model)
         self._window = round(config.window * _SECOND)
+        self._steps = round(config.window / config.step)
         self._windows = Windows(window=self._window, step=round(config.step * _SECOND))
+        self._volumes = Volumes(window=self._window)
         self._pending: list[Snapshot] = []
         self._given: dict[str, Baseline] = {}
         self._comparers: dict[str, Comparer] = {}
         self._usual: Snapshot | None = None
-        self._served = ServedTraffic(window=self._window)
-        self._earlier: list[Snapshot] = []
-        self._latest_previous: Comparison | None = None
-        self._suspected: dict[str, dict[int, frozenset[Column]]] = {}
+        self._learning = Learning(window=self._window)
+        offsets = [round(offset * _SECOND) for offset in config.seasonal]
+        back = max([1 + _moving.EARLIER_WINDOWS, *(offset // self._window for offset in offsets)])
+        self._history = History(window=self._window, windows=1 + back)
+        self._moving = self._moving_baselines(offsets, other)
+        self._keeps_history = watched or bool(self._moving)
+        self._standing: dict[Moving, Comparison | None] = dict.fromkeys(self._moving)
+        self._suspicions: dict[object, Suspicion] = {}
+        self._violated: frozenset[tuple[Column | None, str]] = frozenset()
+        self._volume: _quality.Finding | None = None
+
+    def _moving_baselines(self, offsets: Sequence[int], other: Callable[[str, int], Snapshot | None]) -> list[Moving]:
+        min_rows = self._rules.min_rows
+        moving = [_moving.seasonal(self._history, offset=offset, min_rows=min_rows) for offset in offsets]
+        if self._config.previous_window:
+            moving.append(_moving.previous_window(self._history, min_rows=min_rows))
+        if self._rules.compare_with:
+            moving.append(_moving.other_model(self._rules.compare_with, other, min_rows=min_rows))
+        return moving
 
     def add(self, snapshot: Snapshot) -> None:
         """Add what was recorded in one step, or a part of it."""
         self._pending.append(snapshot)
 
-    def evaluations(self, now: int) -> Iterator[Evaluation]:
-        """Evaluate the windows that ended by ``now``, oldest first."""
-        pending, self._pending = self._pending, []
+    @property
+    def pending_windows(self) -> set[int]:
+        """The ends of the windows that hold what has not been counted yet."""
+        return {(snapshot.start // self._window + 1) * self._window for snapshot in self._pending}
+
+    @property
+    def late_rows(self) -> int:
+        """Rows that came when all windows that they belong to had been evaluated."""
+        return self._windows.late_rows
+
+    def window(self, end: int) -> Snapshot | None:
+        """Return the window that ended at ``end``, if it is kept."""
+        return self._history.window(end)
+
+    def count(self, until: int, *, now: int) -> None:
+        """Count what was recorded before ``until``; all of it, if that is ``now``."""
         self._take_baselines()
-        for snapshot in sorted(pending, key=lambda snapshot: snapshot.start):
-            yield from self._evaluate_until(min(snapshot.start, now))
-            self._windows.add(snapshot, self._comparers, self._usual)
-            if self._config.previous_window:
-                self._served.add(snapshot)
-            elif self._config.learn_rows and not self._comparers:
-                self._served.add(snapshot)
-                if self._served.rows >= self._config.learn_rows:
-                    self._learn_baseline()
+        self._windows.follow(now)
+        due = [snapshot for snapshot in self._pending if snapshot.start < until or until == now]
+        self._pending = [] if len(due) == len(self._pending) else [s for s in self._pending if s.start >= until]
+        for snapshot in sorted(due, key=lambda snapshot: snapshot.start):
+            self._windows.add(snapshot, self._comparers.values(), self._usual)
+            if self._keeps_history:
+                self._history.add(snapshot)
+            if self._config.learn_rows and not self._comparers and not self._config.previous_window:
+                self._learn(snapshot)
             else:
-                self._served.clear()
-        yield from self._evaluate_until(now)
+                self._learning.clear()
 
     def _take_baselines(self) -> None:
         """Follow what baselines the model has; they can be given while it serves."""
@@ -102,85 +150,91 @@ class ModelProcessor:
             self._given[baseline.kind] = baseline
             watched = replace(baseline, snapshot=self._rules.without_ignored(baseline.snapshot))
             self._comparers[baseline.kind] = Comparer(watched)
-            if baseline.kind in _SKEW_KINDS:
-                self._usual = watched.snapshot
-                # What was checked against another baseline, or none, is no part of a window that speaks of this one.
-                self._windows.clear()
+            self._suspicions.pop(baseline.kind, None)
+        usual = next((self._comparers[kind].baseline for kind in _SKEW_KINDS if kind in self._given), None)
+        if usual is not None and usual.snapshot is not self._usual:
+            self._usual = usual.snapshot
+            # What was checked against another baseline, or none, is no part of a window that speaks of this one.
+            self._windows.clear()
 
-    def _learn_baseline(self) -> None:
+    def _learn(self, snapshot: Snapshot) -> None:
         """Take the first rows of a model without any baseline as one."""
-        rows = self._served.rows
-        learned, blocks = self._served.take()
+        self._learning.add(snapshot)
+        rows = self._learning.rows
+        learned = self._learning.take() if rows >= self._config.learn_rows else None
         if learned is not None:
-            baseline = Baseline(learned, "previous_window", blocks=tuple(blocks))
-            self._comparers["previous_window"] = Comparer(baseline)
-            self._usual = learned
+            watched = replace(learned, snapshot=self._rules.without_ignored(learned.snapshot))
+            self._comparers["previous_window"] = Comparer(watched)
+            self._usual = watched.snapshot
             _logger.warning(
                 "driftmeter: model %s has no baseline; from now on it is compared with its first %d rows, as drift",
                 self._model.name,
                 rows,
             )
 
-    def _evaluate_until(self, time: int) -> Iterator[Evaluation]:
-        for end in self._windows.due(time):
-            window = self._windows.window(end)
-            yield self._evaluate(window, end)
-            self._windows.forget_before(end)
-            if end % self._window == 0 and self._config.previous_window:
-                self._roll(end)
+    def evaluations(self, now: int) -> Iterator[Evaluation]:
+        """Evaluate the windows that ended by ``now``, oldest first."""
+        for end in self._windows.due(now):
+            yield self._evaluate(self._windows.window(end), end)
 
-    def _evaluate(self, window: Window, end: int) -> Evaluation:
+    def _evaluate(self, window: Stretch, end: int) -> Evaluation:
+        share = alpha_share(self._steps, whole=self._is_whole(end))
+        volume = self._check_volume(window.rows, end)
         if not window.rows:
-            return Evaluation(self._model, end, 0)
-        comparisons = [comparison for comparison in self._comparisons(window, end) if comparison.verdicts]
-        rules = _quality.QualityRules(self._config.alpha, self._config.quality_floor, self._config.min_rows)
+            return Evaluation(self._model, end, 0, findings=volume)
+        comparisons = [found for found in self._comparisons(window, end, share) if found.verdicts]
+        rules = _quality.QualityRules(
+            self._config.alpha, self._config.quality_floor, self._rules.min_rows, share, self._violated
+        )
         findings = _quality.check(window.tally, self._usual, rules)
-        usual = next((comparison for comparison in comparisons if comparison.baseline.snapshot is self._usual), None)
+        usual = next((found for found in comparisons if found.baseline.snapshot is self._usual), None)
         if usual is not None:
             findings += _quality.check_constant(usual.verdicts, rules)
-        findings = [replace(found, critical=self._rules.of(found.column).critical) for found in findings]
-        return Evaluation(self._model, end, window.rows, comparisons, findings)
+        self._violated = frozenset((found.column, found.check) for found in findings if found.violated)
+        findings = [
+            replace(found, critical=self._rules.of(found.column).critical) for found in findings if found.column
+        ]
+        return Evaluation(self._model, end, window.rows, comparisons, [*findings, *volume])
 
-    def _comparisons(self, window: Window, end: int) -> Iterator[Comparison]:
-        whole = end % self._window == 0
+    def _is_whole(self, end: int) -> bool:
+        """Whether the window shares no row with the last such one."""
+        return end % self._window == 0
+
+    def _check_volume(self, rows: int, end: int) -> list[_quality.Finding]:
+        if self._is_whole(end):
+            volume = self._volumes.of(end, rows)
+            self._volumes.add(end, rows)
+            self._volume = None
+            if volume is not None:
+                rules = _quality.QualityRules(self._config.alpha, self._config.volume_floor, self._rules.min_rows)
+                self._volume = _quality.check_volume(volume, rules)
+                if self._volume.violated:
+                    self._volumes.leave_out(end)
+        return [] if self._volume is None else [self._volume]
+
+    def _comparisons(self, window: Stretch, end: int, share: float) -> Iterator[Comparison]:
         for kind, comparer in self._comparers.items():
-            moving = kind == "previous_window" and self._config.previous_window
-            if moving and not whole:
-                # Between whole windows the current one overlaps the previous one; its last verdicts stand.
-                if self._latest_previous is not None:
-                    yield self._latest_previous
-                continue
             counts = window.counts.get(comparer)
-            if counts is None:
-                continue
-            before = self._suspected_before(kind, end - self._window)
-            verdicts = comparer.verdicts(counts, self._rules, before=before)
-            self._suspect(kind, end, verdicts, before)
-            comparison = Comparison(comparer.baseline, verdicts)
-            if moving:
-                self._latest_previous = comparison
-            yield comparison
+            if counts is not None:
+                suspicion = self._suspicions.setdefault(kind, Suspicion())
+                before = suspicion.until(end - self._window)
+                verdicts = comparer.verdicts(
+                    counts, self._rules, before=before, standing=suspicion.detected, share=share
+                )
+                suspicion.note(end, verdicts, before=before)
+                yield Comparison(comparer.baseline, verdicts)
+        if self._is_whole(end):
+            self._standing = {moving: self._against(moving, end) for moving in self._moving}
+        yield from (comparison for comparison in self._standing.values() if comparison is not None)
 
-    def _suspected_before(self, kind: str, end: int) -> frozenset[Column]:
-        """Return the columns suspected in the last window with verdicts that ended by ``end``; older ones go."""
-        windows = self._suspected.get(kind, {})
-        ended = [other for other in windows if other <= end]
-        if not ended:
-            return frozenset()
-        self._suspected[kind] = {other: columns for other, columns in windows.items() if other >= max(ended)}
-        return windows[max(ended)]
-
-    def _suspect(self, kind: str, end: int, verdicts: Sequence[Verdict], before: frozenset[Column]) -> None:
-        """Note the columns suspected in a window; one with too few rows there keeps what was thought of it."""
-        if verdicts:
-            judged = {verdict.column for verdict in verdicts}
-            suspected = {verdict.column for verdict in verdicts if verdict.suspected}
-            self._suspected.setdefault(kind, {})[end] = frozenset(suspected | (before - judged))
-
-    def _roll(self, end: int) -> None:
-        """Make the window that ended the previous one."""
-        ended = self._served.take_until(end)
-        if ended is not None and ended.rows >= self._config.min_rows:
-            blocks = (*self._earlier, ended)
-            self._comparers["previous_window"] = Comparer(Baseline(ended, "previous_window", blocks=blocks))
-            self._earlier = list(blocks)[-_EARLIER_WINDOWS:]
+    def _against(self, moving: Moving, end: int) -> Comparison | None:
+        """Compare the window that ended at ``end`` with a moving baseline."""
+        live = self._history.window(end)
+        comparer = moving.comparer(end, self._rules)
+        if live is None or comparer is None:
+            return None
+        suspicion = self._suspicions.setdefault(moving, Suspicion())
+        before = suspicion.until(end - self._window)
+        verdicts = comparer.verdicts(comparer.count(live), self._rules, before=before, standing=suspicion.detected)
+        suspicion.note(end, verdicts, before=before)
+        return Comparison(comparer.baseline, verdicts)

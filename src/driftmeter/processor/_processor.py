@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 from driftmeter import otlp, semconv
@@ -23,6 +24,8 @@ from driftmeter.sketches import Snapshot
 _SECOND: Final = 1_000_000_000
 
 _LET_THROUGH: Final[AbstractContextManager[None]] = nullcontext()
+
+_ALWAYS_TOLD: Final = frozenset({"missing", "volume"})
 
 Attributes: TypeAlias = dict[str, Any]
 Severity: TypeAlias = Literal["info", "warn", "error"]
@@ -63,39 +66,67 @@ class Processor:
         self._models: dict[Model, ModelProcessor] = {}
         self._latest: dict[Model, Evaluation] = {}
         self._turned: dict[tuple[object, ...], bool] = {}
-        self._violated: dict[Model, dict[tuple[Column, str], Finding]] = {}
-        self._reported: set[tuple[Model, Column, str]] = set()
+        self._violated: dict[Model, dict[tuple[Column | None, str], Finding]] = {}
+        self._reported: set[tuple[Model, Column | None, str]] = set()
 
     def add(self, snapshots: Iterable[Snapshot]) -> None:
         """Add snapshots, in any order."""
         for snapshot in snapshots:
-            model = self._models.get(snapshot.model)
-            if model is None:
-                model = ModelProcessor(snapshot.model, self._config, baselines=self._baselines)
-                self._models[snapshot.model] = model
-            model.add(snapshot)
+            self._model(snapshot.model).add(snapshot)
+
+    def _model(self, model: Model) -> ModelProcessor:
+        found = self._models.get(model)
+        if found is None:
+            found = self._models[model] = ModelProcessor(
+                model,
+                self._config,
+                baselines=self._baselines,
+                other=partial(self._other_window, model),
+                watched=any(names(config.compare_with, model) for config in self._config.models.values()),
+            )
+        return found
+
+    def _other_window(self, model: Model, name: str, end: int) -> Snapshot | None:
+        """Return another model's window that ended at ``end``; of several versions the one with the most rows."""
+        windows = [
+            processor.window(end) for other, processor in self._models.items() if other != model and names(name, other)
+        ]
+        return max((window for window in windows if window is not None), key=lambda window: window.rows, default=None)
 
     def advance(self, now: int) -> list[Event]:
         """Evaluate the windows that ended by ``now``; return the verdicts that turned."""
         events: list[Event] = []
-        for model, processor in self._models.items():
-            done = False
-            with self._contain:
-                for evaluation in processor.evaluations(now):
-                    self._latest[model] = evaluation
-                    events += self._turns(evaluation)
-                done = True
-            if not done:
+        closed = now - round(self._config.grace * _SECOND)
+        pending = set[int]().union(*(processor.pending_windows for processor in self._models.values()))
+        # Window by window, so that what is compared with another model's window finds it, however late all is.
+        for until in [*sorted(end for end in pending if end < now), now]:
+            counted, evaluated = set[Model](), set[Model]()
+            for model, processor in self._models.items():
+                with self._contain:
+                    processor.count(until, now=now)
+                    counted.add(model)
+            for model, processor in self._models.items():
+                with self._contain:
+                    for evaluation in processor.evaluations(min(until, closed)):
+                        self._latest[model] = evaluation
+                        events += self._turns(evaluation)
+                    evaluated.add(model)
+            for model in self._models.keys() - (counted & evaluated):
                 # What an earlier window said is not what this one says.
                 self._latest.pop(model, None)
         return events
+
+    def late_rows(self) -> Mapping[Model, int]:
+        """Return how many rows of each model came after the last window that could hold them."""
+        return {model: processor.late_rows for model, processor in self._models.items() if processor.late_rows}
 
     def _turns(self, evaluation: Evaluation) -> list[Event]:
         events: list[Event] = []
         for comparison in evaluation.comparisons:
             detected, resolved = semconv.SKEW_TURNED if comparison.word == "skew" else semconv.DRIFT_TURNED
             for verdict in comparison.verdicts:
-                turned = self._turn((evaluation.model, comparison.baseline.kind, verdict.column), now=verdict.detected)
+                key = (evaluation.model, comparison.baseline.kind, _lasting_id(comparison.baseline), verdict.column)
+                turned = self._turn(key, now=verdict.detected)
                 if turned:
                     name, words = (detected, describe) if verdict.detected else (resolved, describe_resolved)
                     attributes = _comparison_attributes(evaluation.model, verdict.column, comparison.baseline)
@@ -151,7 +182,7 @@ class Processor:
     ) -> None:
         # Most checks of most columns never find anything; a series starts with the first bad value and then stays.
         key = (model, finding.column, finding.check)
-        if not (finding.bad or finding.baseline_bad or finding.check == "missing" or key in self._reported):
+        if not (finding.bad or finding.baseline_bad or finding.check in _ALWAYS_TOLD or key in self._reported):
             return
         self._reported.add(key)
         attributes = _finding_attributes(model, finding)
@@ -162,6 +193,16 @@ class Processor:
     def latest(self) -> Mapping[Model, Evaluation]:
         """Return the latest evaluation of each model."""
         return self._latest
+
+
+def names(name: str, model: Model) -> bool:
+    """Whether a model is the one that a configuration names, as `name` or `name@version`."""
+    return bool(name) and name in {model.name, f"{model.name}@{model.version}"}
+
+
+def _lasting_id(baseline: Baseline) -> str:
+    """Return what tells baselines of one kind apart; a file of the same kind takes the place of another."""
+    return "" if baseline.kind in {"training", "validation"} else baseline.id
 
 
 def _severity(*, now: bool, critical: bool) -> Severity:
@@ -200,4 +241,5 @@ def _baseline_attributes(baseline: Baseline) -> Attributes:
 
 
 def _finding_attributes(model: Model, finding: Finding) -> Attributes:
-    return {**otlp.column_attributes(model, finding.column), semconv.ML_QUALITY_CHECK: finding.check}
+    about = otlp.model_attributes(model) if finding.column is None else otlp.column_attributes(model, finding.column)
+    return {**about, semconv.ML_QUALITY_CHECK: finding.check}

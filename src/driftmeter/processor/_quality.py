@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from driftmeter import stats
 from driftmeter.processor._comparison import Verdict
+from driftmeter.processor._volume import Volume
 from driftmeter.schema import Column
 from driftmeter.sketches import CategoricalSketch, NumericSketch, Sketch, Snapshot, key_edges
 from driftmeter.typing import Int64Array
@@ -29,9 +30,12 @@ _ROWS, _VALUES, _FIRST_CHECK = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check of one column: ``bad`` of ``rows``, where the baseline had ``baseline_bad`` of ``baseline_rows``."""
+    """One check of one column: ``bad`` of ``rows``, where the baseline had ``baseline_bad`` of ``baseline_rows``.
 
-    column: Column
+    Of ``volume``, which is about the whole window and has no column, ``rows`` are the usual ones.
+    """
+
+    column: Column | None
     check: str
     bad: int
     rows: int
@@ -53,11 +57,21 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class QualityRules:
-    """When a check is violated: improbable by chance, over the floor, and from enough rows."""
+    """When a check is violated: improbable by chance, over the floor, and from enough rows.
+
+    Attributes:
+        alpha: False discovery rate.
+        share: The share of alpha that this look may spend, see `alpha_share`.
+        floor: By how much the ratio must exceed the baseline's.
+        min_rows: Fewer rows give no verdict.
+        standing: What is violated so far, which stays so while improbable at the full rate.
+    """
 
     alpha: float
     floor: float
     min_rows: int
+    share: float = 1.0
+    standing: Collection[tuple[Column | None, str]] = ()
 
 
 def tally(snapshot: Snapshot, baseline: Snapshot | None) -> Tally:
@@ -98,6 +112,12 @@ def add(a: Tally, b: Tally) -> Tally:
     return total
 
 
+def subtract(a: Tally, b: Tally) -> Tally:
+    """Return the tally of a stretch without a part of it; columns without rows go. Neither argument changes."""
+    left = a | {column: a[column] - counts for column, counts in b.items()}
+    return {column: counts for column, counts in left.items() if counts[_ROWS]}
+
+
 def check(window: Tally, baseline: Snapshot | None, rules: QualityRules) -> list[Finding]:
     """Return the findings of all checks that could be made, with their verdicts."""
     findings = [finding for finding in _findings(window, baseline) if finding.rows]
@@ -111,7 +131,9 @@ def check(window: Tally, baseline: Snapshot | None, rules: QualityRules) -> list
     p_values = np.full(len(findings), np.nan)
     p_values[known] = stats.excess_p_value(bad[known], rows[known], bad0[known], rows0[known])
     excess = bad / rows - np.divide(bad0, rows0, out=np.zeros_like(bad0), where=known)
-    violated = known & (stats.benjamini_hochberg(p_values) <= rules.alpha) & (excess >= rules.floor)
+    stands = np.array([(found.column, found.check) in rules.standing for found in findings])
+    rates = np.where(stands, rules.alpha, rules.alpha * rules.share)
+    violated = known & (stats.benjamini_hochberg(p_values) <= rates) & (excess >= rules.floor)
     violated &= rows >= rules.min_rows
     return [replace(found, violated=bool(verdict)) for found, verdict in zip(findings, violated, strict=True)]
 
@@ -146,6 +168,13 @@ def _columns(window: Tally, baseline: Snapshot) -> Iterator[Finding]:
         yield Finding(column, "missing_column", max(0, rows - seen), rows, 0, baseline.columns[column].total)
     for column in sorted(live - expected):
         yield Finding(column, "unexpected_column", int(window[column][_ROWS]), rows, 0, baseline.rows)
+
+
+def check_volume(volume: Volume, rules: QualityRules) -> Finding:
+    """Return whether a window has far more or fewer rows than is usual at its hour; ``floor`` is a share of them."""
+    usual = max(1, round(volume.usual))
+    odd = abs(volume.ratio - 1.0) >= rules.floor and volume.p_value <= rules.alpha
+    return Finding(None, "volume", volume.rows, usual, usual, usual, odd and max(volume.rows, usual) >= rules.min_rows)
 
 
 def check_constant(verdicts: Sequence[Verdict], rules: QualityRules) -> list[Finding]:

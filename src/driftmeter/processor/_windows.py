@@ -1,16 +1,20 @@
-"""The steps of one model's traffic, and the windows that they add up to.
+"""The steps of one model's traffic, and the window that slides over them.
 
 A step is not kept as sketches but as what a window needs: its rows by bin of each baseline, and its bad values by
-check. Both add up, so a window is a sum over its steps, whether windows slide or (``step`` equal to ``window``)
-tumble::
+check. Both add up, so the window is a running sum: each step is added once, when the window reaches it, and
+subtracted once, when the window has left it behind, however many steps a window has::
 
-    steps     |  1  |  2  |  3  |  4  |  5  |      aligned to the Unix epoch, so that replicas cut alike
-    window          |-----------------|            three steps, evaluated when the last of them has ended
+    steps      | 1 | 2 | 3 | 4 | 5 |      aligned to the Unix epoch, so that replicas cut alike
+    window         |-----------|          three steps: 2 + 3 + 4
+    next               |-----------|      + 5 - 2
+
+The least and the greatest value cannot be subtracted; they are taken from the steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from driftmeter.processor import _quality
@@ -19,14 +23,14 @@ from driftmeter.sketches import Snapshot
 
 
 @dataclass(slots=True)
-class Window:
+class Stretch:
     """A stretch of traffic, counted."""
 
     rows: int = 0
     counts: dict[Comparer, Counts] = field(default_factory=dict)
     tally: _quality.Tally = field(default_factory=dict)
 
-    def add(self, other: Window) -> None:
+    def add(self, other: Stretch) -> None:
         """Add another stretch."""
         self.rows += other.rows
         for comparer, counts in other.counts.items():
@@ -34,25 +38,50 @@ class Window:
             self.counts[comparer] = counts if known is None else known + counts
         self.tally = _quality.add(self.tally, other.tally)
 
+    def subtract(self, other: Stretch) -> None:
+        """Take away a stretch that was added."""
+        self.rows -= other.rows
+        for comparer, counts in other.counts.items():
+            self.counts[comparer] = self.counts[comparer] - counts
+        self.tally = _quality.subtract(self.tally, other.tally)
+
 
 class Windows:
-    """Keeps the steps of the last window; what is older is let go."""
+    """Keeps the steps of the window and those to come; what the window has left is let go."""
 
     def __init__(self, *, window: int, step: int) -> None:
         self._window = window
         self._step = step
-        self._steps: dict[int, Window] = {}
+        self._steps: dict[int, Stretch] = {}
         self._evaluated: int | None = None
+        self._sum = Stretch()
+        self._sum_end: int | None = None
+        self.late_rows = 0
+        """Rows that came when no window was left to count them in."""
 
-    def add(self, snapshot: Snapshot, comparers: Mapping[str, Comparer], usual: Snapshot | None) -> None:
-        """Count a snapshot into the step that it starts in."""
+    def add(self, snapshot: Snapshot, comparers: Iterable[Comparer], usual: Snapshot | None) -> None:
+        """Count a snapshot into the step that it starts in, unless the last window to hold that has been evaluated."""
         start = snapshot.start // self._step * self._step
-        counts = {comparer: comparer.count(snapshot) for comparer in comparers.values()}
-        self._steps.setdefault(start, Window()).add(Window(snapshot.rows, counts, _quality.tally(snapshot, usual)))
+        if self._evaluated is not None and start < self._evaluated + self._step - self._window:
+            self.late_rows += snapshot.rows
+            return
+        counts = {comparer: comparer.count(snapshot) for comparer in comparers}
+        more = Stretch(snapshot.rows, counts, _quality.tally(snapshot, usual))
+        self._steps.setdefault(start, Stretch()).add(more)
+        if self._sum_end is not None and start < self._sum_end:
+            self._sum.add(more)
 
     def clear(self) -> None:
         """Let go of all steps."""
         self._steps.clear()
+        self._sum, self._sum_end = Stretch(), None
+
+    def follow(self, now: int) -> None:
+        """Begin with the first step at the start, and anew when the clock was set back by more than a window."""
+        last = now // self._step * self._step
+        if self._evaluated is not None and self._evaluated > last + self._window:
+            self._evaluated = None
+            self._sum, self._sum_end = Stretch(), None
 
     def due(self, now: int) -> list[int]:
         """Return the ends of the windows that can be evaluated now, oldest first; each is returned once.
@@ -60,31 +89,35 @@ class Windows:
         Of a stretch without rows only the first window is returned: it says that none came.
         """
         last = now // self._step * self._step
-        if self._evaluated is None or self._evaluated > last + self._window:
-            # At the start, or after the clock was set back by more than a window.
-            self._evaluated = min(self._steps, default=last)
+        starts = sorted(self._steps)
+        if self._evaluated is None:
+            self._evaluated = starts[0] if starts else last
         ends: list[int] = []
         end = self._evaluated + self._step
         while end <= last:
             ends.append(end)
-            if not self._occupied(end):
-                end = min(min((start for start in self._steps if start >= end), default=last), last)
+            at = bisect_left(starts, end - self._window)
+            if at == len(starts) or starts[at] >= end:
+                end = min(starts[at] if at < len(starts) else last, last)
             end += self._step
         self._evaluated = max(self._evaluated, last)
         return ends
 
-    def _occupied(self, end: int) -> bool:
-        return any(end - self._window <= start < end for start in self._steps)
-
-    def window(self, end: int) -> Window:
-        """Return the window that ends at ``end``."""
-        total = Window()
-        for start, step in sorted(self._steps.items()):
-            if end - self._window <= start < end:
-                total.add(step)
-        return total
-
-    def forget_before(self, end: int) -> None:
-        """Let go of what no window after the one that ends at ``end`` holds."""
-        oldest = end + self._step - self._window
-        self._steps = {start: step for start, step in self._steps.items() if start >= oldest}
+    def window(self, end: int) -> Stretch:
+        """Return the window that ends at ``end``; ends must not fall. What it returns changes with the next one."""
+        gone = [start for start in self._steps if start < end - self._window]
+        for start in gone:
+            left = self._steps.pop(start)
+            if self._sum_end is not None and start < self._sum_end:
+                self._sum.subtract(left)
+        for start, stretch in self._steps.items():
+            if start < end and (self._sum_end is None or start >= self._sum_end):
+                self._sum.add(stretch)
+        self._sum_end = end
+        if not self._sum.rows:
+            self._sum = Stretch()
+        inside = [stretch for start, stretch in self._steps.items() if start < end]
+        for comparer, counts in self._sum.counts.items():
+            parts = [stretch.counts[comparer] for stretch in inside if comparer in stretch.counts]
+            self._sum.counts[comparer] = counts.within(parts)
+        return self._sum

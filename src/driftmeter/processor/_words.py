@@ -55,6 +55,8 @@ def _figures(verdict: Verdict) -> str:
 
 def describe_finding(finding: Finding) -> str:
     """Return, say, 'temp: 12 % of 5,812 values are missing, 0.1 % in the baseline'."""
+    if finding.column is None:
+        return f"volume: {finding.bad:,} rows, {percent(finding.ratio)} of the {finding.rows:,} that are usual now"
     words = _CHECK_WORDS[finding.check]
     unit = "rows" if finding.check.endswith("_column") else "values"
     usual = "" if finding.check.endswith("_column") else f", {percent(finding.baseline_ratio)} in the baseline"
@@ -63,7 +65,7 @@ def describe_finding(finding: Finding) -> str:
 
 def describe_gone(finding: Finding) -> str:
     """Return the sentence for a check that was violated and has nothing to check any more."""
-    return f"{finding.column.name}: in no row of this window"
+    return f"{finding.column.name if finding.column else finding.check}: in no row of this window"
 
 
 def p_value_words(p: float) -> str:

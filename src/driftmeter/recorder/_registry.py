@@ -191,8 +191,8 @@ def load_baselines(config: Config) -> list[Baseline]:
         named = Model(config.model_name, config.model_version)
         baselines = [_renamed(baseline, named) for baseline in baselines]
     for name, configured in config.models.items():
-        if configured.baseline:
-            baselines.append(_renamed(Baseline.load(configured.baseline), Model(name, configured.version)))
+        named = Model(name, configured.version)
+        baselines += [_renamed(Baseline.load(path), named) for path in configured.baseline]
     return baselines
 
 

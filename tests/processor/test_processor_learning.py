@@ -7,7 +7,7 @@ import numpy as np
 from driftmeter import Baseline
 from driftmeter.config import Config
 from driftmeter.processor import Processor
-from driftmeter.processor._served import MAX_WINDOWS, ServedTraffic
+from driftmeter.processor._learning import MAX_WINDOWS, Learning
 from driftmeter.schema import Model
 from driftmeter.sketches import Snapshot
 
@@ -44,26 +44,24 @@ def test_nothing_is_learned_where_that_is_turned_off():
 
 
 def test_traffic_is_kept_a_window_at_a_time_and_no_row_is_lost():
-    traffic = ServedTraffic(window=10 * SECOND)
+    learning = Learning(window=10 * SECOND)
     for second in range(30):
-        traffic.add(snapshot(second))
-    assert traffic.rows == 3000
-    assert traffic.take_until(20 * SECOND).rows == 2000
-    assert traffic.rows == 1000
-    traffic.add(snapshot(31))
-    whole, windows = traffic.take()
-    assert whole.rows == 1100
-    assert [kept.rows for kept in windows] == [1000]  # the one that may go on is no example of a window
-    assert traffic.take_until(10**18) is None
+        learning.add(snapshot(second))
+    assert learning.rows == 3000
+    learned = learning.take()
+    assert learned.snapshot.rows == 3000
+    assert [block.rows for block in learned.blocks] == [1000, 1000]  # the one that may go on is no example of a window
+    assert learning.rows == 0
+    assert learning.take() is None
 
 
 def test_windows_that_are_kept_apart_are_bounded():
-    traffic = ServedTraffic(window=SECOND)
+    learning = Learning(window=SECOND)
     for second in range(3 * MAX_WINDOWS):
-        traffic.add(snapshot(second, rows=2))
-    whole, windows = traffic.take()
-    assert whole.rows == 6 * MAX_WINDOWS
-    assert [kept.rows for kept in windows] == [2] * (MAX_WINDOWS - 1)
+        learning.add(snapshot(second, rows=2))
+    learned = learning.take()
+    assert learned.snapshot.rows == 6 * MAX_WINDOWS
+    assert [kept.rows for kept in learned.blocks] == [2] * (MAX_WINDOWS - 1)
 
 
 def test_what_was_served_is_forgotten_when_a_baseline_is_given():
@@ -74,4 +72,4 @@ def test_what_was_served_is_forgotten_when_a_baseline_is_given():
     given.append(Baseline.from_frame({"x": np.random.default_rng(9).normal(size=1000)}, model="m"))
     processor.add([snapshot(1)])
     processor.advance(2 * SECOND)
-    assert processor._models[Model("m")]._served.rows == 0
+    assert processor._models[Model("m")]._learning.rows == 0

@@ -1,16 +1,17 @@
-"""Served traffic that becomes a baseline: its sketches, a window at a time."""
+"""The first rows of a model without a baseline, until there are enough of them to be one."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from driftmeter.baseline import Baseline
 from driftmeter.sketches import Snapshot, merge_snapshots
 
 MAX_WINDOWS: Final = 64
 """Windows kept apart; what is older is kept in one."""
 
 
-class ServedTraffic:
+class Learning:
     """Keeps traffic as one snapshot a window of ``window`` nanoseconds, and one of all that is older."""
 
     def __init__(self, *, window: int) -> None:
@@ -33,16 +34,12 @@ class ServedTraffic:
             oldest = merge_snapshots([*self._older, self._windows.pop(min(self._windows))])
             self._older = [] if oldest is None else [oldest]
 
-    def take(self) -> tuple[Snapshot | None, list[Snapshot]]:
-        """Take out everything: as one snapshot, and window by window, without the last, which may go on."""
+    def take(self) -> Baseline | None:
+        """Take out everything as a baseline; None when there is nothing.
+
+        The last window, which may go on, is no example of one.
+        """
         in_order = [self._windows[start] for start in sorted(self._windows)]
         whole = merge_snapshots([*self._older, *in_order])
         self.clear()
-        return whole, in_order[:-1]
-
-    def take_until(self, end: int) -> Snapshot | None:
-        """Take out what came by ``end``, as one snapshot; None when nothing did."""
-        ended = [*self._older, *(self._windows.pop(start) for start in sorted(self._windows) if start < end)]
-        self._older = []
-        self.rows -= sum(snapshot.rows for snapshot in ended)
-        return merge_snapshots(ended)
+        return None if whole is None else Baseline(whole, "previous_window", blocks=tuple(in_order[:-1]))

@@ -1,0 +1,156 @@
+"""Baselines that move: the window before, the same hour of another day, another model; and how full windows are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from driftmeter import Baseline
+from driftmeter.config import Config, ModelConfig
+from driftmeter.processor import Processor
+from driftmeter.processor._moving import offset_name
+from driftmeter.schema import Model
+from driftmeter.sketches import Snapshot
+
+SECOND = 1_000_000_000
+HOUR = 3600
+START = 20_000 * 24 * HOUR
+
+
+def snapshot(hour: int, model: Model, *, mean: float, rows: int = 400) -> Snapshot:
+    rng = np.random.default_rng([hour, len(model.name), len(model.version)])
+    columns = Baseline.from_frame({"x": rng.normal(mean, 1.0, rows)}, model="m").snapshot.columns
+    start = (START + hour * HOUR) * SECOND
+    return Snapshot(model, start, start + 1, columns)
+
+
+class Served:
+    """A processor that serves an hour after the other, and the verdicts of x by baseline."""
+
+    def __init__(self, **config) -> None:
+        self.processor = Processor(Config(window=HOUR, step=HOUR, learn_rows=0, **config), baselines=lambda _: [])
+        self.events = []
+        self.hour = 0
+
+    def serve(self, *snapshots: Snapshot) -> dict:
+        self.processor.add(snapshots)
+        self.hour += 1
+        self.events += self.processor.advance((START + self.hour * HOUR) * SECOND)
+        found = {}
+        for metric, pairs in self.processor.signals().items():
+            for attributes, value in pairs:
+                if metric.name == "ml.drift.detected":
+                    found[attributes["ml.baseline.kind"], attributes.get("ml.baseline.id", "")] = value
+        return found
+
+
+def usual_at(hour: int) -> float:
+    """A day that is warm at noon."""
+    return 10.0 + 5.0 * np.sin(2 * np.pi * hour / 24)
+
+
+def test_the_same_hour_yesterday_tells_a_change_from_the_time_of_day() -> None:
+    served = Served(seasonal=(24 * HOUR, 48 * HOUR), previous_window=True)
+    found = defaultdict(list)
+    for hour in range(96):
+        changed = 1.5 if hour >= 84 else 0.0
+        for key, value in served.serve(snapshot(hour, Model("m"), mean=usual_at(hour) + changed)).items():
+            found[key].append((hour, value))
+    daily, two_days = dict(found["seasonal", "24h"]), dict(found["seasonal", "2d"])
+    assert list(daily) == list(range(24, 96))
+    assert list(two_days) == list(range(48, 96))
+    assert sum(daily[hour] for hour in range(24, 84)) == 0
+    assert all(daily[hour] == two_days[hour] == 1 for hour in range(84, 96))
+    assert set(found) == {("seasonal", "24h"), ("seasonal", "2d"), ("previous_window", "")}
+
+
+def test_a_season_is_told_by_its_offset_in_events_too() -> None:
+    served = Served(seasonal=(2 * HOUR, 3 * HOUR))
+    for hour, mean in enumerate([0.0, 0.0, 0.0, 0.0, 3.0]):
+        served.serve(snapshot(hour, Model("m"), mean=mean))
+    detected = [event.attributes["ml.baseline.id"] for event in served.events if event.name == "ml.drift.detected"]
+    assert sorted(detected) == ["2h", "3h"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("compare_with", ["champion", "champion@2"])
+def test_a_challenger_is_compared_with_its_champion_hour_by_hour(order, compare_with) -> None:
+    served = Served(models={"challenger": ModelConfig(compare_with=compare_with)})
+    champion, challenger = Model("champion", "2"), Model("challenger")
+    found = []
+    for hour in range(8):
+        changed = 1.0 if hour >= 6 else 0.0
+        both = [
+            snapshot(hour, champion, mean=usual_at(hour)),
+            snapshot(hour, challenger, mean=usual_at(hour) + changed),
+        ]
+        found.append(served.serve(*both[::order]).get(("model", compare_with)))
+    assert found == [0, 0, 0, 0, 0, 0, 1, 1]
+
+
+def test_all_that_comes_late_at_once_is_compared_window_by_window() -> None:
+    served = Served(models={"b": ModelConfig(compare_with="a")}, previous_window=True)
+    hours = [snapshot(hour, Model(name), mean=0.0) for name in "ab" for hour in range(100)]
+    served.hour = 99
+    assert served.serve(*hours) == {("model", "a"): 0, ("previous_window", ""): 0}
+
+
+def volumes(rows_of: list[int]) -> list[tuple[float, int] | None]:
+    """Return the ratio and the verdict of each hour."""
+    served = Served()
+    found = []
+    for hour, rows in enumerate(rows_of):
+        served.serve(*([snapshot(hour, Model("m"), mean=0.0, rows=rows)] if rows else []))
+        signals = {
+            metric.name: value
+            for metric, pairs in served.processor.signals().items()
+            for attributes, value in pairs
+            if attributes.get("ml.quality.check") == "volume"
+        }
+        found.append((signals["ml.quality.ratio"], signals["ml.quality.violated"]) if signals else None)
+    return found
+
+
+def by_day(days: int, *, seed: int = 0) -> list[int]:
+    rng = np.random.default_rng(seed)
+    daily = [200 + 150 * np.sin(2 * np.pi * hour / 24) for hour in range(24)]
+    return [int(rng.poisson(daily[hour % 24])) for hour in range(24 * days)]
+
+
+def test_the_rows_of_an_hour_are_held_against_the_same_hour_of_earlier_days() -> None:
+    usual = volumes(by_day(12))
+    told = [found for found in usual if found is not None]
+    assert len(told) == 24 * 12 - 24 * 3 - 1  # three days, and the first hour, which may have been a part
+    assert sum(violated for _, violated in told) == 0
+    assert 0.8 < np.median([ratio for ratio, _ in told]) < 1.2
+
+
+def test_an_hour_with_a_third_of_its_rows_or_none_is_violated_and_the_next_is_not() -> None:
+    rows = by_day(12, seed=1)
+    few, none = 24 * 11 + 6, 24 * 11 + 12
+    rows[few] //= 3
+    rows[none] = 0
+    found = volumes(rows)
+    assert found[few][1] == 1
+    assert found[few][0] == pytest.approx(1 / 3, abs=0.1)
+    assert found[none] == (0.0, 1)
+    assert [found[at][1] for at in (few - 1, few + 1, none - 1, none + 1)] == [0, 0, 0, 0]
+
+
+def test_a_lasting_change_of_volume_is_usual_after_two_weeks() -> None:
+    rows = by_day(14, seed=2) + [row // 4 for row in by_day(16, seed=3)]
+    found = [violated for _, violated in volumes(rows)[24 * 14 :]]
+    assert sum(found[24 : 24 * 4]) > 60
+    assert sum(found[24 * 15 :]) == 0
+
+
+def test_offsets_are_named_as_they_are_written() -> None:
+    assert [offset_name(round(seconds * SECOND)) for seconds in (86_400, 604_800, 3_600, 90, 0.25)] == [
+        "24h",
+        "7d",
+        "1h",
+        "90s",
+        "0.25s",
+    ]
