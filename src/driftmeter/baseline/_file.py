@@ -52,7 +52,10 @@ def _metrics(snapshot: Snapshot) -> list[Metric]:
 
 
 def digest(snapshot: Snapshot) -> str:
-    """Return eight hexadecimal digits that depend on the sketches alone, not on when or in what order."""
+    """Return eight hexadecimal digits that depend on the sketches alone, not on when or in what order.
+
+    They are those of the points that carry the sketches, so that a file and what it was made from have the same.
+    """
     columns: dict[Column, Sketch] = {}
     for column, sketch in sorted(snapshot.columns.items(), key=lambda item: item[0]):
         if isinstance(sketch, CategoricalSketch):
@@ -60,7 +63,8 @@ def digest(snapshot: Snapshot) -> str:
         else:
             columns[column] = sketch
     timeless = replace(snapshot, start=0, end=0, columns=columns)
-    return hashlib.blake2b(to_text(Content(timeless, "training")).encode(), digest_size=4).hexdigest()
+    points = otlp.to_request([({}, _metrics(timeless))]).SerializeToString(deterministic=True)
+    return hashlib.blake2b(points, digest_size=4).hexdigest()
 
 
 def write(path: Path, text: str) -> None:

@@ -26,7 +26,8 @@ MAX_CATEGORIES: Final = 1000
 BIN_BUCKETS: Final = 200
 """Buckets that bins are made of, at the most; see `bin_scale`."""
 BLOCK_CATEGORIES: Final = 100
-_CHUNK_ROWS: Final = 65_536
+_CHUNK_VALUES: Final = 1 << 20
+"""Values that are copied at once, 8 MB."""
 
 
 def bin_scale(sketch: NumericSketch) -> int:
@@ -70,24 +71,42 @@ def _coarse(sketch: Sketch, scale: int | None) -> Sketch:
 
 
 def _sketch(table: Table, *, role: Role, kinds: Mapping[str, Kind], rows: Int64Array | None) -> dict[Column, Sketch]:
-    sketches: dict[Column, Sketch] = {}
-    for at, name in enumerate(table.names):
-        values = table.column(at)
-        column = Column(name, role, kinds.get(name) or kind_of(values) or "numeric")
-        sketches[column] = _numeric(values, rows) if column.kind == "numeric" else _categorical(values, rows)
-    return sketches
+    columns = [
+        Column(name, role, kinds.get(name) or kind_of(table.column(at)) or "numeric")
+        for at, name in enumerate(table.names)
+    ]
+    numeric = [at for at, column in enumerate(columns) if column.kind == "numeric"]
+    sketched: dict[int, Sketch] = dict(zip(numeric, _numeric(table, numeric, rows), strict=True))
+    return {
+        column: sketched[at] if at in sketched else _categorical(table.column(at), rows)
+        for at, column in enumerate(columns)
+    }
 
 
-def _numeric(values: Any, rows: Int64Array | None) -> NumericSketch:
-    array, mismatched = to_float64(values)
+def _numeric(table: Table, positions: list[int], rows: Int64Array | None) -> list[Sketch]:
+    """Return the sketches of some columns, all of them sketched together, chunk by chunk."""
+    sketcher = BlockSketcher(len(positions))
+    mismatched = [0] * len(positions)
+    matrix = table.matrix
+    count = len(table) if rows is None else len(rows)
+    step = max(1, _CHUNK_VALUES // max(1, len(positions)))
+    for start in range(0, count, step):
+        part: Any = slice(start, start + step) if rows is None else rows[start : start + step]
+        if matrix is not None and matrix.dtype.kind in "biuf" and len(positions) == len(table.names):
+            sketcher.add(matrix[part])
+            continue
+        chunk = np.empty((min(step, count - start), len(positions)))
+        for at, position in enumerate(positions):
+            chunk[:, at], wrong = to_float64(table.column(position)[part])
+            mismatched[at] += wrong
+        sketcher.add(chunk)
     if rows is not None:
         # What is of a wrong type counts as missing in a block, which quality is not checked against.
-        array, mismatched = array[rows], 0
-    sketcher = BlockSketcher(1)
-    for start in range(0, len(array), _CHUNK_ROWS):
-        sketcher.add(array[start : start + _CHUNK_ROWS, None])
-    (sketch,) = sketcher.take()
-    return replace(sketch, missing=sketch.missing - mismatched, mismatched=mismatched)
+        mismatched = [0] * len(positions)
+    return [
+        replace(sketch, missing=sketch.missing - wrong, mismatched=wrong)
+        for sketch, wrong in zip(sketcher.take(), mismatched, strict=True)
+    ]
 
 
 def _categorical(values: Any, rows: Int64Array | None) -> CategoricalSketch:
