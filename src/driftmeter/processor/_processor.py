@@ -89,7 +89,9 @@ class Processor:
     def _other_window(self, model: Model, name: str, end: int) -> Snapshot | None:
         """Return another model's window that ended at ``end``; of several versions the one with the most rows."""
         windows = [
-            processor.window(end) for other, processor in self._models.items() if other != model and names(name, other)
+            processor.window(end)
+            for other, processor in self._models.items()
+            if other != model and other.segment == model.segment and names(name, other)
         ]
         return max((window for window in windows if window is not None), key=lambda window: window.rows, default=None)
 
