@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.special import ndtr, ndtri
 
 from driftmeter.stats import estimate_design_effect, homogeneity_p_values
 
@@ -133,3 +134,95 @@ def test_a_window_with_more_traffic_is_given_more_room() -> None:
 def test_blocks_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match=r"shape \(T, d, B\), got \(4, 5\)"):
         estimate_design_effect(np.ones((4, 5)), ordered=True)
+
+
+def served(seed: int, *, drift: np.ndarray | float = 0.0) -> np.ndarray:
+    """Ten blocks and a hundred windows after them, of 30 columns whose windows' means scatter by 0.1."""
+    rng = np.random.default_rng(seed)
+    moved = np.zeros((110, 1, 1))
+    moved[10:] += np.reshape(drift, (-1, 1, 1))
+    edges = ndtri(np.arange(1, BINS) / BINS)
+    below = ndtr(edges - (0.1 * rng.standard_normal((110, 30, 1)) + moved))
+    shares = np.diff(np.concatenate([np.zeros((110, 30, 1)), below, np.ones((110, 30, 1))], axis=2), axis=2)
+    return rng.multinomial(2000, shares).astype(float)
+
+
+def test_past_windows_make_the_estimate_surer() -> None:
+    counts = served(10)
+    alone = estimate_design_effect(counts[:10], ordered=True).cumulative
+    refined = estimate_design_effect(counts[:10], ordered=True, history=counts[10:74]).cumulative
+    assert refined.scale_freedom.mean() > 3 * alone.scale_freedom.mean()
+    assert refined.factor.std() < 0.7 * alone.factor.std()
+    assert refined.factor.mean() == pytest.approx(alone.factor.mean(), rel=0.25)
+
+
+@pytest.mark.parametrize(
+    "drift",
+    [np.full(100, 0.5), np.linspace(0.0, 0.5, 100), np.repeat([0.0, 0.5], 50)],
+    ids=["moved from the start", "moves slowly", "moves at once"],
+)
+def test_a_drift_is_not_learned_as_normal(drift: np.ndarray) -> None:
+    quiet, drifted = served(11), served(11, drift=drift)
+    without, learned = (
+        estimate_design_effect(counts[:10], ordered=True, history=counts[46:]).cumulative.factor
+        for counts in (quiet, drifted)
+    )
+    assert (learned / without).mean() < 1.4
+    effect = estimate_design_effect(drifted[:10], ordered=True, history=drifted[46:])
+    p = homogeneity_p_values(drifted[-1], drifted[:10].sum(axis=0), ordered=True, design_effect=effect)
+    assert (p <= 0.01).mean() > 0.8
+
+
+def test_a_few_outlandish_windows_hardly_count() -> None:
+    counts = served(12)
+    spoilt = counts.copy()
+    spoilt[[20, 40, 60]] = 0.0
+    spoilt[[20, 40, 60], :, 0] = 2000.0
+    clean, robust = (
+        estimate_design_effect(c[:10], ordered=True, history=c[10:74]).omnibus.factor for c in (counts, spoilt)
+    )
+    assert (robust / clean).mean() < 1.6
+
+
+def test_past_windows_left_out_change_nothing() -> None:
+    counts = served(13)
+    alone = estimate_design_effect(counts[:10], ordered=True)
+    none = estimate_design_effect(counts[:10], ordered=True, history=np.zeros((20, 30, BINS)))
+    for field in dataclasses.fields(alone.omnibus):
+        np.testing.assert_allclose(getattr(none.omnibus, field.name), getattr(alone.omnibus, field.name))
+        np.testing.assert_allclose(getattr(none.cumulative, field.name), getattr(alone.cumulative, field.name))
+
+
+def test_blocks_that_saw_more_than_the_past_windows_count_alone() -> None:
+    # Blocks of all hours of a day, windows of one night: the night varies less, but the day is normal.
+    counts = served(14)
+    day = 0.8 * np.sin(np.arange(10) * 2 * np.pi / 10)[:, None, None]
+    below = ndtr(ndtri(np.arange(1, BINS) / BINS) - day)
+    shares = np.diff(np.concatenate([np.zeros((10, 1, 1)), below, np.ones((10, 1, 1))], axis=2), axis=2)
+    blocks = np.random.default_rng(14).multinomial(2000, np.broadcast_to(shares, (10, 30, BINS))).astype(float)
+    alone = estimate_design_effect(blocks, ordered=True).cumulative.factor
+    refined = estimate_design_effect(blocks, ordered=True, history=counts[46:]).cumulative.factor
+    np.testing.assert_allclose(refined, alone, rtol=0.25)
+
+
+def test_a_history_of_another_shape_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"history must have shape \(H, d, B\) with \(2, 5\)"):
+        estimate_design_effect(np.ones((4, 2, 5)), ordered=True, history=np.ones((4, 2, 6)))
+
+
+def test_the_mean_counts_only_where_rows_are_alike_and_bins_ordered() -> None:
+    counts = served(15)
+    effect = estimate_design_effect(counts[:10], ordered=True)
+    live, baseline = counts[20], counts[:10].sum(axis=0)
+    far = np.full(30, 1e-9)
+    plain = homogeneity_p_values(live, baseline, ordered=True, design_effect=effect)
+    combined = homogeneity_p_values(live, baseline, ordered=True, design_effect=effect, block_mean_p=far)
+    np.testing.assert_allclose(combined[effect.dependent], 2e-9, rtol=0.01)
+    np.testing.assert_array_equal(combined[~effect.dependent], plain[~effect.dependent])
+    unknown = np.full(30, np.nan)
+    same = homogeneity_p_values(live, baseline, ordered=True, design_effect=effect, block_mean_p=unknown)
+    np.testing.assert_array_equal(same, plain)
+    unordered = [
+        homogeneity_p_values(live, baseline, ordered=False, design_effect=effect, block_mean_p=p) for p in (far, None)
+    ]
+    np.testing.assert_array_equal(*unordered)

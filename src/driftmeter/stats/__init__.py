@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from driftmeter.stats._bins import ROWS_PER_BIN, bin_count, category_groups, equal_mass_groups
+from driftmeter.stats._block_means import block_mean_p_values, winsor_limits
 from driftmeter.stats._distances import (
     DISTANCES,
     chi_square,
@@ -27,6 +28,7 @@ __all__ = [
     "DesignEffect",
     "benjamini_hochberg",
     "bin_count",
+    "block_mean_p_values",
     "category_groups",
     "chi_square",
     "distances",
@@ -42,4 +44,5 @@ __all__ = [
     "psi",
     "total_variation",
     "wasserstein",
+    "winsor_limits",
 ]

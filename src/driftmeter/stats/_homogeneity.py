@@ -11,8 +11,9 @@ On ordered bins both p-values are combined by Cauchy's method, whose level hardl
 correlated. Where two bins are left, whose counts are too coarse for either, Fisher's exact test compares the largest
 bin with the rest.
 
-Sparse bins are pooled first. With a design effect, see `_overdispersion`, the statistics (with Pearson's in the
-place of Cressie and Read's) are compared with how the baseline's own blocks varied.
+Sparse bins are pooled first. Where rows are not independent, see `_overdispersion`, the omnibus statistic is one that
+grows less with large deviations, both are compared with how the baseline's own blocks varied, and a third p-value, of
+the mean among the blocks' means (`_block_means`), can be combined with theirs.
 
 Source: Cressie and Read (1984), doi:10.1111/j.2517-6161.1984.tb01318.x; Liu and Xie (2020),
 doi:10.1080/01621459.2018.1554485.
@@ -20,15 +21,13 @@ doi:10.1080/01621459.2018.1554485.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from driftmeter.stats._block_series import blocks_per_independent_one
 from driftmeter.stats._column_groups import column_groups
 from driftmeter.stats._cumulative import LEAD, cumulative_map, cumulative_moments
-from driftmeter.stats._distances import chi_square
-from driftmeter.stats._overdispersion import DesignEffect, ScaleEstimate
+from driftmeter.stats._overdispersion import DesignEffect, ScaleEstimate, omnibus_features
 from driftmeter.stats._pooling import coarsen, pool_sparse_bins
 from driftmeter.stats._proportions import excess_p_value
 from driftmeter.stats._quadratic_form import upper_tail
@@ -51,6 +50,7 @@ def homogeneity_p_values(
     *,
     ordered: ArrayLike,
     design_effect: DesignEffect | None = None,
+    block_mean_p: ArrayLike | None = None,
 ) -> FloatArray:
     """P-value per column of 'live and baseline rows come from one distribution'.
 
@@ -60,6 +60,8 @@ def homogeneity_p_values(
         ordered: Whether the order of the bins means something, shape (d,) or one bool.
         design_effect: How the columns vary from window to window, estimated on these bins. Rows count as
             independent without it.
+        block_mean_p: P-values of `block_mean_p_values`, shape (d,), nan where there is none. They count for half where
+            bins are ordered and rows are not independent, and for nothing elsewhere.
 
     Returns:
         P-values, shape (d,); nan where a side has no rows, 1 where fewer than two bins can be told apart.
@@ -78,7 +80,8 @@ def homogeneity_p_values(
             p[part] = _independent_rows(a, b, part, ordered=kind)
     if design_effect is not None and dependent.any():
         part = np.flatnonzero(dependent)
-        p[part] = _dependent_rows(a[part], b[part], is_ordered[part], _take(design_effect, part))
+        of_means = np.full(len(p), np.nan) if block_mean_p is None else np.asarray(block_mean_p, dtype=np.float64)
+        p[part] = _dependent_rows(a[part], b[part], is_ordered[part], design_effect.take(part), of_means[part])
     return p
 
 
@@ -165,32 +168,36 @@ def _cumulative_statistic(a: FloatArray, b: FloatArray) -> tuple[FloatArray, Flo
     return np.einsum("db,db->d", mapped, mapped), *cumulative_moments(share)
 
 
-def _dependent_rows(a: FloatArray, b: FloatArray, ordered: BoolArray, effect: DesignEffect) -> FloatArray:
+def _dependent_rows(
+    a: FloatArray, b: FloatArray, ordered: BoolArray, effect: DesignEffect, of_means: FloatArray
+) -> FloatArray:
     """P-values against the baseline's own variation from block to block."""
-    occupied = np.count_nonzero(a + b, axis=1)
-    pearson = chi_square(a, b) / np.maximum(occupied - 1.0, 1.0)
-    p = _against_blocks(pearson, a, b, effect.omnibus, effect)
-    statistic, mean, _ = _cumulative_statistic(a, b)
-    cumulative = statistic / np.where(mean > 0, mean, 1.0)
-    q = _against_blocks(cumulative, a, b, effect.cumulative, effect)
-    return np.where(occupied < 2, 1.0, np.where(ordered, _cauchy(p, q), p))
+    shares = a / a.sum(axis=1, keepdims=True), b / b.sum(axis=1, keepdims=True)
+    omnibus = [omnibus_features(share, effect.share) for share in shares]
+    p = _against_blocks(omnibus[0] - omnibus[1], a, b, effect.omnibus, effect)
+    q = _against_blocks(cumulative_map(shares[0] - shares[1], effect.share), a, b, effect.cumulative, effect)
+    on_bins = _cauchy(p, q)
+    both = np.where(np.isnan(of_means), on_bins, _cauchy(on_bins, np.where(np.isnan(of_means), 1.0, of_means)))
+    return np.where(ordered, both, p)
 
 
 def _against_blocks(
-    statistic: FloatArray, a: FloatArray, b: FloatArray, estimate: ScaleEstimate, effect: DesignEffect
+    gap: FloatArray, a: FloatArray, b: FloatArray, estimate: ScaleEstimate, effect: DesignEffect
 ) -> FloatArray:
-    """P-value of a statistic that is 1 on average where rows are independent."""
+    """P-value of the squared length of a difference of features."""
     n, m = a.sum(axis=1), b.sum(axis=1)
     window = 1.0 + (estimate.factor - 1.0) * np.maximum(n / effect.rows, 1.0)
-    factor = (window / n + estimate.factor / m) / (1.0 / n + 1.0 / m)
+    # A mean of blocks that are alike is known less well.
+    baseline = estimate.factor * blocks_per_independent_one(m / effect.rows, effect.correlation)
+    statistic = np.einsum("db,db->d", gap, gap) / estimate.mean / (window / n + baseline / m)
     left = np.maximum(1.0 - estimate.lead, 1e-9)
     rest = np.clip((1.0 / estimate.freedom - estimate.lead**2) / left, 1e-9, estimate.lead)
     return upper_tail(
-        statistic / factor,
+        statistic,
         lead=estimate.lead,
         rest=rest,
         freedom=left / rest,
-        scale_freedom=(effect.blocks - 1.0) * estimate.freedom,
+        scale_freedom=estimate.scale_freedom,
     )
 
 
@@ -201,19 +208,3 @@ def _cauchy(p: FloatArray, q: FloatArray) -> FloatArray:
     combined: FloatArray = np.arctan2(1.0, evidence) / np.pi
     # Where nothing speaks against it at all, say so rather than 0.95.
     return np.where(np.minimum(p, q) > _LARGEST_COMBINED, np.minimum(p, q), combined)
-
-
-def _take(effect: DesignEffect, columns: NDArray[np.intp]) -> DesignEffect:
-    """The design effect of some columns."""
-
-    def taken(estimate: ScaleEstimate) -> ScaleEstimate:
-        fields = (field.name for field in dataclasses.fields(estimate))
-        return ScaleEstimate(**{name: getattr(estimate, name)[columns] for name in fields})
-
-    return DesignEffect(
-        omnibus=taken(effect.omnibus),
-        cumulative=taken(effect.cumulative),
-        blocks=effect.blocks[columns],
-        rows=effect.rows[columns],
-        dependent=effect.dependent[columns],
-    )

@@ -1,47 +1,56 @@
 """How much more a column varies from window to window than independent rows would.
 
 Rows that arrive together are alike: a week of flights shares 170 hours of weather, a customer sends a hundred rows.
-Blocks of the baseline as long as a window show what that does. With n_t rows in block t, its shares P_t and the
-baseline's shares P, both statistics of `_homogeneity` are squared lengths of a linear map of
+Blocks of the baseline as long as a window show what that does. Each statistic is the squared distance between two
+samples' features: the cumulative one's are those of `_cumulative`, the omnibus one's are
 
-    e_t = sqrt(n_t) * (P_t - P),
+    y_b = 3 / 2 * sqrt(q_b) * (p_b / q_b)^(2/3),     p the sample's shares, q those of all blocks,
 
-whose covariance C is the multinomial one if rows are independent, and larger, in a few directions, if not. Over T
-blocks the eigenvalues of `sum(e_t e_t') / (T - 1)`, which are those of the blocks' Gram matrix, give
+which gives Pearson's statistic for small deviations and less for large ones. (If a window's state moves a normal
+column by z, Pearson's grows as exp(z^2) - 1; normally distributed states give it tails that blocks do not show.)
+
+With n_t rows in block t, the covariance C of e_t = sqrt(n_t) * (y_t - mean) is the multinomial one if rows are
+independent, and larger, in a few directions, if not. The eigenvalues of `sum(e_t e_t') / degrees` give
 
 - the scale tr(C): by what the statistic of a window is to be divided, the design effect;
 - the shape, the largest eigenvalue and tr(C)^2 / tr(C^2): how many directions share it;
-- and T - 1 times that many degrees of freedom of the estimate itself, so the null is F-like: ten blocks know their
-  scale badly, and the p-value says so.
+- and the degrees of freedom of the estimate itself, so the null is F-like: ten blocks know their scale badly, and
+  the p-value says so.
 
 tr(C^2) is estimated without bias (Bai and Saranadasa 1996) and raised by 30 %, since windows made of few states have
 heavier tails than normal ones; where the statistic itself varied yet more between blocks, that counts, the more so
-the more blocks there are. Where the blocks do not contradict independence, at a level of 6 %, the column counts
-as independent: an estimate from ten blocks would cost half of the power. What goes unnoticed at that level raises
-false alarms at 1 % to some 2.5 % with ten blocks, and to 1.4 % with forty.
+the more blocks there are. That neighbouring blocks are alike is allowed for (`_block_series`). Where the blocks do
+not contradict independence, at a level of 6 %, the column counts as independent: an estimate from ten blocks would
+cost half of the power.
 
 The shares move by as much in a window with twice the traffic, if it lasts as long: the excess over 1 grows with
-the rows of the window. It is not reduced for smaller ones.
+the rows of the window. It is not reduced for smaller ones. Windows that overlap are not blocks.
 
-Blocks are taken to be independent of each other, so they should be a few times longer than what the column remembers:
-where a block is as long as that, false alarms at 1 % come to 3 %. Windows that overlap are not blocks.
+Past windows refine the estimate, but a drift does not teach it that drift is normal: they vary around means of their
+own (`_block_series`), none counts for more than is plausible beside the median one, and where they vary significantly
+less than the blocks, which then have seen what they have not, the blocks alone count.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from driftmeter.stats._block_series import BlockSeries
 from driftmeter.stats._cumulative import cumulative_map, cumulative_moments
+from driftmeter.stats._tempering import tempered_deviations
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.intp]
 
-_LEAST_BLOCKS = 4
-_INDEPENDENCE_LEVEL = 0.06
+LEAST_BLOCKS = 4
+INDEPENDENCE_LEVEL = 0.06
 _HEAVY_TAILS = 1.3
+
+_VARIES_LESS_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -51,114 +60,210 @@ class ScaleEstimate:
     factor: FloatArray
     """Mean of the statistic in multiples of its mean under independence, 1 or more."""
 
+    mean: FloatArray
+    """Its mean under independence."""
+
     lead: FloatArray
     """Share of the mean that the leading direction has."""
 
     freedom: FloatArray
     """Degrees of freedom that the statistic of one block effectively has, 1 or more."""
 
-    contradiction: FloatArray
-    """P-value of the blocks under independent rows."""
+    scale_freedom: FloatArray
+    """Degrees of freedom of the factor's estimate."""
+
+    def take(self, columns: IntArray) -> ScaleEstimate:
+        """The estimate for some of the columns."""
+        return ScaleEstimate(**{field.name: getattr(self, field.name)[columns] for field in fields(self)})
 
 
 @dataclass(frozen=True)
 class DesignEffect:
-    """Overdispersion of d columns, on the bins that it was estimated on."""
+    """Overdispersion of d columns, on the B bins that it was estimated on."""
 
     omnibus: ScaleEstimate
     cumulative: ScaleEstimate
 
+    share: FloatArray
+    """The shares of all blocks of the baseline, shape (d, B)."""
+
     blocks: FloatArray
-    """Blocks with rows of the column, shape (d,)."""
+    """Blocks of the baseline with rows of the column, shape (d,)."""
 
     rows: FloatArray
     """Mean rows of these blocks, shape (d,)."""
 
+    correlation: FloatArray
+    """How alike neighbouring blocks are, 0 to 0.8, shape (d,)."""
+
     dependent: BoolArray
     """Whether the blocks contradict independent rows, shape (d,)."""
 
+    def take(self, columns: IntArray) -> DesignEffect:
+        """The design effect of some of the columns."""
+        return DesignEffect(
+            omnibus=self.omnibus.take(columns),
+            cumulative=self.cumulative.take(columns),
+            share=self.share[columns],
+            blocks=self.blocks[columns],
+            rows=self.rows[columns],
+            correlation=self.correlation[columns],
+            dependent=self.dependent[columns],
+        )
 
-def estimate_design_effect(blocks: ArrayLike, *, ordered: ArrayLike) -> DesignEffect:
+
+def estimate_design_effect(blocks: ArrayLike, *, ordered: ArrayLike, history: ArrayLike | None = None) -> DesignEffect:
     """Estimate how columns vary between blocks of window length.
 
-    A block without rows of a column does not count for it, so a block that is not to be learned from, say because
-    drift was detected in it, is left out by setting its counts to 0.
+    Blocks and windows must not overlap and be in the order of time. One without rows of a column does not count for
+    it, so what is not to be learned from, say a window in which drift was detected or suspected, is left out by
+    setting its counts to 0.
 
     Args:
-        blocks: Counts, shape (T, d, B), on the bins that windows are going to be tested on.
+        blocks: Counts of the baseline's blocks, shape (T, d, B), on the bins that windows are going to be tested on.
         ordered: Whether the order of the bins means something, shape (d,) or one bool.
+        history: Counts of past windows on the same bins, the oldest first, shape (H, d, B).
 
     Returns:
         The design effect. Columns with fewer than 4 blocks count as independent.
     """
     counts = np.asarray(blocks, dtype=np.float64)
+    past = counts[:0] if history is None else np.asarray(history, dtype=np.float64)
     if counts.ndim != 3:
         raise ValueError(f"blocks must have shape (T, d, B), got {counts.shape}")
+    if past.ndim != 3 or past.shape[1:] != counts.shape[1:]:
+        raise ValueError(f"history must have shape (H, d, B) with {counts.shape[1:]} of the blocks, got {past.shape}")
     is_ordered = np.broadcast_to(np.asarray(ordered, dtype=bool), counts.shape[1:2])
-    rows = counts.sum(axis=2)
-    seen = np.count_nonzero(rows, axis=0).astype(np.float64)
     total = counts.sum(axis=0)
     share = total / np.maximum(total.sum(axis=1, keepdims=True), 1.0)
-    deviation = counts / np.maximum(rows, 1.0)[..., None] - share
-    deviation *= np.sqrt(rows)[..., None]
-    omnibus = _estimate(_omnibus_map(deviation, share), seen, *_omnibus_moments(share))
-    cumulative = _estimate(cumulative_map(deviation, share), seen, *cumulative_moments(share))
-    contradiction = np.where(
-        is_ordered,
-        np.minimum(omnibus.contradiction, cumulative.contradiction),
-        omnibus.contradiction,
-    )
-    return DesignEffect(
-        omnibus=omnibus,
-        cumulative=cumulative,
-        blocks=seen,
-        rows=rows.sum(axis=0) / np.maximum(seen, 1.0),
-        dependent=(seen >= _LEAST_BLOCKS) & (contradiction < _INDEPENDENCE_LEVEL),
-    )
-
-
-def _omnibus_map(deviation: FloatArray, share: FloatArray) -> FloatArray:
-    """Scaled so that the squared length is Pearson's statistic."""
-    return deviation / np.sqrt(np.where(share > 0, share, 1.0))
-
-
-def _omnibus_moments(share: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """tr(C) and tr(C^2) under independence: the number of occupied bins less one, both."""
+    counts = np.concatenate([counts, past])
+    rows = counts.sum(axis=2)
+    series = BlockSeries.of(rows[: len(rows) - len(past)], rows[len(rows) - len(past) :])
+    shares = counts / np.maximum(rows, 1.0)[..., None]
     freedom = np.maximum(np.count_nonzero(share, axis=1) - 1.0, 0.0)
-    return freedom, freedom
+    uniform, moments = (freedom, freedom), cumulative_moments(share)
+    pearson = _deviations(shares / np.sqrt(np.where(share > 0, share, 1.0)), series, *uniform)
+    omnibus = _deviations(omnibus_features(shares, share), series, *uniform)
+    cumulative = _deviations(cumulative_map(shares, share), series, *moments)
+    contradiction = np.minimum(
+        _contradiction(pearson, series, *uniform),
+        np.where(is_ordered, _contradiction(cumulative, series, *moments), 1.0),
+    )
+    correlation = np.where(is_ordered, series.correlation(cumulative), series.correlation(omnibus))
+    baseline = series.baseline()
+    seen = baseline.seen
+    return DesignEffect(
+        omnibus=_estimate(omnibus, series, correlation, *uniform),
+        cumulative=_estimate(cumulative, series, correlation, *moments),
+        share=share,
+        blocks=seen,
+        rows=baseline.rows.sum(axis=0) / np.maximum(seen, 1.0),
+        correlation=correlation,
+        dependent=(seen >= LEAST_BLOCKS) & (contradiction < INDEPENDENCE_LEVEL),
+    )
 
 
-def _estimate(mapped: FloatArray, seen: FloatArray, trace: FloatArray, trace_of_square: FloatArray) -> ScaleEstimate:
-    """Compare the blocks' eigenvalues with the traces under independence."""
+def omnibus_features(shares: FloatArray, share: FloatArray) -> FloatArray:
+    """The features `y` of samples with `shares`, shape (..., d, B); `share` has shape (d, B)."""
+    occupied = np.where(share > 0, share, 1.0)
+    features = np.cbrt(shares / occupied)
+    features *= features
+    features *= 1.5 * np.sqrt(occupied)
+    return features
+
+
+def _deviations(
+    features: FloatArray, series: BlockSeries, trace: FloatArray, trace_of_square: FloatArray
+) -> FloatArray:
+    """What each block deviates from its stretch."""
+    alone = series.baseline()
+    blocks = alone.deviations(features[: series.blocks])
+    freedom = _scale(blocks, alone, np.zeros_like(trace), trace, trace_of_square).freedom
+    return tempered_deviations(features, series, freedom=freedom)
+
+
+def _contradiction(
+    deviations: FloatArray, series: BlockSeries, trace: FloatArray, trace_of_square: FloatArray
+) -> FloatArray:
+    """P-value of the blocks under independent rows, from the first two moments; 1 where there are too few."""
     from scipy.special import gammaincc
 
-    estimable = (seen >= _LEAST_BLOCKS) & (trace > 0)
+    estimable = (series.baseline().seen >= LEAST_BLOCKS) & (trace > 0)
     mean = np.where(estimable, trace, 1.0)
-    most = np.where(estimable, np.maximum(mean**2 / np.where(estimable, trace_of_square, 1.0), 1.0), 1.0)
-    t = np.where(estimable, seen, _LEAST_BLOCKS)
-    eigenvalues = _eigenvalues(mapped) / (t - 1.0)[:, None]
-    scale = eigenvalues.sum(axis=1)
-    square = (eigenvalues**2).sum(axis=1) - scale**2 / (t - 1.0)
-    square *= _HEAVY_TAILS * (t - 1.0) ** 2 / ((t - 2.0) * (t + 1.0))
-    square = np.maximum(square, (1.0 - 1.0 / np.sqrt(t)) * _half_variance(mapped, t))
-    # A column that varies less than independent rows (a timetable) keeps their scale.
-    factor = np.maximum(scale / mean, 1.0)
-    scale = factor * mean
-    freedom = np.clip(scale**2 / np.maximum(square, 1e-300), 1.0, most)
-    lead = np.clip(eigenvalues[:, -1] / scale, 1.0 / freedom, 1.0 / np.sqrt(freedom))
-    half = (t - 1.0) * most / 2.0
-    contradiction = gammaincc(half, half * eigenvalues.sum(axis=1) / mean)
+    half = series.degrees * mean**2 / np.where(estimable, trace_of_square, 1.0) / 2.0
+    half = np.where(estimable, half, 1.0)
+    square = np.einsum("tdk,tdk->d", deviations, deviations) / np.maximum(series.degrees, 1.0)
+    return np.where(estimable, gammaincc(half, half * square / mean), 1.0)
+
+
+def _estimate(
+    deviations: FloatArray,
+    series: BlockSeries,
+    correlation: FloatArray,
+    trace: FloatArray,
+    trace_of_square: FloatArray,
+) -> ScaleEstimate:
+    """What the blocks say, and the past windows with them where there are any."""
+    first = series.blocks
+    blocks = _scale(deviations[:first], series.baseline(), correlation, trace, trace_of_square)
+    if len(series.rows) == first:
+        return blocks
+    alone = _varies_less(deviations[first:], series.history(), correlation, blocks)
+    both = _scale(deviations, series, correlation, trace, trace_of_square)
     return ScaleEstimate(
-        factor=np.where(estimable, factor, 1.0),
-        lead=lead,
-        freedom=freedom,
-        contradiction=np.where(estimable, contradiction, 1.0),
+        **{
+            field.name: np.where(alone, getattr(blocks, field.name), getattr(both, field.name))
+            for field in fields(ScaleEstimate)
+        }
     )
 
 
-def _half_variance(mapped: FloatArray, blocks: FloatArray) -> FloatArray:
+def _scale(
+    deviations: FloatArray,
+    series: BlockSeries,
+    correlation: FloatArray,
+    trace: FloatArray,
+    trace_of_square: FloatArray,
+) -> ScaleEstimate:
+    """Compare the eigenvalues with the traces under independence."""
+    degrees = series.degrees
+    estimable = (series.seen >= LEAST_BLOCKS) & (degrees >= LEAST_BLOCKS - 1) & (trace > 0)
+    mean = np.where(estimable, trace, 1.0)
+    most = np.where(estimable, np.maximum(mean**2 / np.where(estimable, trace_of_square, 1.0), 1.0), 1.0)
+    f = np.where(estimable, degrees, LEAST_BLOCKS - 1.0)
+    eigenvalues = _eigenvalues(deviations) / f[:, None]
+    scale = eigenvalues.sum(axis=1)
+    square = (eigenvalues**2).sum(axis=1) - scale**2 / f
+    square *= _HEAVY_TAILS * f**2 / ((f - 1.0) * (f + 2.0))
+    square = np.maximum(square, (1.0 - 1.0 / np.sqrt(f + 1.0)) * _half_variance(deviations, f + 1.0))
+    unbiased = f / series.independent_degrees(correlation)
+    # A column that varies less than independent rows (a timetable) keeps their scale.
+    factor = np.maximum(unbiased * scale / mean, 1.0)
+    scale = np.maximum(scale, mean / unbiased)
+    freedom = np.clip(scale**2 / np.maximum(square, 1e-300), 1.0, most)
+    lead = np.clip(eigenvalues[:, -1] / scale, 1.0 / freedom, 1.0 / np.sqrt(freedom))
+    return ScaleEstimate(
+        factor=np.where(estimable, factor, 1.0),
+        mean=mean,
+        lead=lead,
+        freedom=freedom,
+        scale_freedom=series.spread_degrees(correlation) * freedom,
+    )
+
+
+def _varies_less(past: FloatArray, history: BlockSeries, correlation: FloatArray, blocks: ScaleEstimate) -> BoolArray:
+    """Whether the past windows varied significantly less than the blocks, by an F test, shape (d,)."""
+    from scipy.special import fdtr
+
+    square = np.einsum("tdk,tdk->d", past, past) / history.independent_degrees(correlation)
+    freedom = history.spread_degrees(correlation) * blocks.freedom
+    less: BoolArray = fdtr(freedom, blocks.scale_freedom, square / (blocks.factor * blocks.mean)) < _VARIES_LESS_LEVEL
+    return less
+
+
+def _half_variance(deviations: FloatArray, blocks: FloatArray) -> FloatArray:
     """Half the variance of the blocks' statistics, which is tr(C^2) where they are normal."""
-    statistics = np.einsum("tdk,tdk->td", mapped, mapped)
+    statistics = np.einsum("tdk,tdk->td", deviations, deviations)
     mean = statistics.sum(axis=0) / blocks
     # Blocks without rows have a statistic of 0 and are not among `blocks`.
     around = (statistics**2).sum(axis=0) - blocks * mean**2
@@ -166,11 +271,11 @@ def _half_variance(mapped: FloatArray, blocks: FloatArray) -> FloatArray:
     return half
 
 
-def _eigenvalues(mapped: FloatArray) -> FloatArray:
+def _eigenvalues(deviations: FloatArray) -> FloatArray:
     """Eigenvalues of `sum(e e')` per column, ascending, from the smaller of the two matrices that have them."""
-    if 0 in mapped.shape:
-        return np.zeros((mapped.shape[1], 1))
-    by_column = np.ascontiguousarray(np.moveaxis(mapped, 1, 0))
+    if 0 in deviations.shape:
+        return np.zeros((deviations.shape[1], 1))
+    by_column = np.ascontiguousarray(np.moveaxis(deviations, 1, 0))
     turned = np.swapaxes(by_column, 1, 2)
     gram = by_column @ turned if by_column.shape[1] <= by_column.shape[2] else turned @ by_column
     eigenvalues: FloatArray = np.maximum(np.linalg.eigvalsh(gram), 0.0)
