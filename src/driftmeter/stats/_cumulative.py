@@ -14,6 +14,8 @@ as a tool for testing goodness of fit, doi:10.1093/biomet/73.1.165.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,39 +25,45 @@ LEAD = 0.5
 """The largest eigenvalue under independent rows."""
 
 
-def cumulative_map(deviation: FloatArray, share: FloatArray) -> FloatArray:
-    """Map deviations of shares to a vector whose squared length is the statistic.
+@dataclass(frozen=True)
+class Edges:
+    """The edges between d columns' bins, each field of shape (d, B - 1)."""
 
-    Args:
-        deviation: `sqrt(rows) * (shares of a sample - share)`, shape (..., d, B).
-        share: Pooled shares, shape (d, B).
+    weight: FloatArray
+    """Mean share of the two adjacent bins, 0 outside the occupied ones."""
 
-    Returns:
-        Shape (..., d, B - 1).
-    """
-    weight, below = _edges(share)
-    scaled: FloatArray = np.cumsum(deviation, axis=-1)[..., :-1]
-    scaled *= np.sqrt(weight / (below * (1.0 - below)))
-    return scaled
+    below: FloatArray
+    """Share below the edge."""
 
+    @classmethod
+    def of(cls, share: FloatArray) -> Edges:
+        """The edges of bins with pooled shares of shape (d, B)."""
+        below = np.cumsum(share, axis=1)[:, :-1]
+        inside = (below > 1e-12) & (below < 1.0 - 1e-12)
+        weight = 0.5 * (share[:, 1:] + share[:, :-1])
+        weight *= inside
+        return cls(weight, np.where(inside, below, 0.5))
 
-def cumulative_moments(share: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The null's sum of eigenvalues (its mean) and sum of their squares (half its variance), shape (d,)."""
-    weight, below = _edges(share)
-    odds = below / (1.0 - below)
-    towards = weight * odds
-    reach = np.cumsum(towards, axis=1)
-    reach -= towards
-    reach /= odds
-    reach *= 2.0
-    reach += weight
-    return weight.sum(axis=1), np.einsum("db,db->d", weight, reach)
+    def map(self, deviation: FloatArray) -> FloatArray:
+        """Map deviations of shares to a vector whose squared length is the statistic.
 
+        Args:
+            deviation: `sqrt(rows) * (shares of a sample - pooled shares)`, shape (..., d, B).
 
-def _edges(share: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Weight of each edge, and the share below it; edges outside the occupied bins weigh nothing."""
-    below = np.cumsum(share, axis=1)[:, :-1]
-    inside = (below > 1e-12) & (below < 1.0 - 1e-12)
-    weight = 0.5 * (share[:, 1:] + share[:, :-1])
-    weight *= inside
-    return weight, np.where(inside, below, 0.5)
+        Returns:
+            Shape (..., d, B - 1).
+        """
+        scaled: FloatArray = np.cumsum(deviation, axis=-1)[..., :-1]
+        scaled *= np.sqrt(self.weight / (self.below * (1.0 - self.below)))
+        return scaled
+
+    def moments(self) -> tuple[FloatArray, FloatArray]:
+        """The null's sum of eigenvalues (its mean) and sum of their squares (half its variance), shape (d,)."""
+        odds = self.below / (1.0 - self.below)
+        towards = self.weight * odds
+        reach = np.cumsum(towards, axis=1)
+        reach -= towards
+        reach /= odds
+        reach *= 2.0
+        reach += self.weight
+        return self.weight.sum(axis=1), np.einsum("db,db->d", self.weight, reach)

@@ -47,25 +47,9 @@ def psi(shares: Shares) -> FloatArray:
 
     Source: Yurdakul (2018), Statistical Properties of Population Stability Index.
     """
-    value: FloatArray = np.einsum("...b,...b->...", shares.gap, shares.log_ratio)
-    if not shares.all_occupied and shares.one_sided.any():
-        value = value + _one_sided_psi(shares)
+    p, q = shares.half_rows
+    value: FloatArray = np.einsum("...b,...b->...", p - q, shares.log_ratio)
     return shares.present(value)
-
-
-def _one_sided_psi(shares: Shares) -> FloatArray:
-    """What the bins add that are empty on one side, where `log_ratio` is 0."""
-    where = shares.one_sided
-    p, q = shares.p[where], shares.q[where]
-    n, m = (np.broadcast_to(rows, where.shape)[where] for rows in (shares.n, shares.m))
-    # A side without rows makes the result nan anyway.
-    half_live = np.minimum(0.5 / np.maximum(n, 1.0), q)
-    half_baseline = np.minimum(0.5 / np.maximum(m, 1.0), p)
-    p, q = np.where(p == 0, half_live, p), np.where(q == 0, half_baseline, q)
-    terms = np.zeros(where.shape)
-    terms[where] = (p - q) * np.log(p / q)
-    added: FloatArray = terms.sum(axis=-1)
-    return added
 
 
 @Distance
@@ -77,15 +61,20 @@ def jensen_shannon(shares: Shares) -> FloatArray:
     Source: Endres and Schindelin (2003), doi:10.1109/TIT.2003.813506; as `scipy.spatial.distance.jensenshannon`.
     """
     # With r = p / q: p ln(p / mean) + q ln(q / mean) = p ln r - (p + q) ln((1 + r) / 2), which is exactly 0 for
-    # equal shares. A bin that is empty on one side adds p ln 2 or q ln 2 instead.
+    # equal shares, and q ln 2 for r = 0. Where q is 0, it is p ln 2.
     p, q = shares.p, shares.q
     both = p + q
-    half = shares.ratio + 1.0
+    only_live = None if q.all() else q == 0
+    if only_live is not None:
+        q = np.where(only_live, 1.0, q)
+        p, both = np.where(only_live, 0.0, p), np.where(only_live, 0.0, both)
+    half = p / q
+    half += 1.0
     half *= 0.5
     nats = np.einsum("...b,...b->...", p, shares.log_ratio)
     nats -= np.einsum("...b,...b->...", both, np.log(half, out=half))
-    if not shares.all_occupied:
-        nats += np.log(2.0) * np.where(shares.one_sided, both, 0.0).sum(axis=-1)
+    if only_live is not None:
+        nats += np.log(2.0) * np.where(only_live, shares.p, 0.0).sum(axis=-1)
     return shares.present(np.sqrt(np.clip(nats / (2.0 * np.log(2.0)), 0.0, 1.0)))
 
 
@@ -126,7 +115,7 @@ def chi_square(shares: Shares) -> FloatArray:
     drift it is about one less than the number of occupied bins. Use it for a test, not as an effect size.
     """
     pooled = shares.live + shares.baseline
-    if not shares.all_occupied:
+    if not pooled.all():
         pooled[pooled == 0] = 1.0
     scaled = shares.gap / pooled
     value: FloatArray = np.einsum("...b,...b->...", scaled, shares.gap)

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from driftmeter.stats._block_series import blocks_per_independent_one
 from driftmeter.stats._column_groups import column_groups
-from driftmeter.stats._cumulative import LEAD, cumulative_map, cumulative_moments
+from driftmeter.stats._cumulative import LEAD, Edges
 from driftmeter.stats._overdispersion import DesignEffect, ScaleEstimate, omnibus_features
 from driftmeter.stats._pooling import coarsen, pool_sparse_bins
 from driftmeter.stats._proportions import excess_p_value
@@ -87,7 +87,9 @@ def homogeneity_p_values(
 
 def _independent_rows(a: FloatArray, b: FloatArray, part: NDArray[np.intp], *, ordered: bool) -> FloatArray:
     """P-values of some columns, all of them with rows on both sides, all ordered or none."""
-    fine = [(a[part[group]], b[part[group]]) for group in column_groups(part.size, a.shape[1])]
+    if part.size < a.shape[0]:
+        a, b = a[part], b[part]
+    fine = [(a[group], b[group]) for group in column_groups(*a.shape)]
     if ordered and a.shape[1] > _MOST_ORDERED_BINS:
         # Few bins are left, so what follows is done for all columns at once.
         coarse = [coarsen(*pair, most=_MOST_ORDERED_BINS) for pair in fine]
@@ -164,8 +166,9 @@ def _cumulative_statistic(a: FloatArray, b: FloatArray) -> tuple[FloatArray, Flo
     deviation = a / n
     deviation -= share
     deviation *= np.sqrt(n * (total - 1.0) / m)
-    mapped = cumulative_map(deviation, share)
-    return np.einsum("db,db->d", mapped, mapped), *cumulative_moments(share)
+    edges = Edges.of(share)
+    mapped = edges.map(deviation)
+    return np.einsum("db,db->d", mapped, mapped), *edges.moments()
 
 
 def _dependent_rows(
@@ -175,7 +178,7 @@ def _dependent_rows(
     shares = a / a.sum(axis=1, keepdims=True), b / b.sum(axis=1, keepdims=True)
     omnibus = [omnibus_features(share, effect.share) for share in shares]
     p = _against_blocks(omnibus[0] - omnibus[1], a, b, effect.omnibus, effect)
-    q = _against_blocks(cumulative_map(shares[0] - shares[1], effect.share), a, b, effect.cumulative, effect)
+    q = _against_blocks(Edges.of(effect.share).map(shares[0] - shares[1]), a, b, effect.cumulative, effect)
     on_bins = _cauchy(p, q)
     both = np.where(np.isnan(of_means), on_bins, _cauchy(on_bins, np.where(np.isnan(of_means), 1.0, of_means)))
     return np.where(ordered, both, p)

@@ -39,7 +39,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from driftmeter.stats._block_series import BlockSeries
-from driftmeter.stats._cumulative import cumulative_map, cumulative_moments
+from driftmeter.stats._cumulative import Edges
 from driftmeter.stats._tempering import tempered_deviations
 
 FloatArray = NDArray[np.float64]
@@ -141,10 +141,11 @@ def estimate_design_effect(blocks: ArrayLike, *, ordered: ArrayLike, history: Ar
     series = BlockSeries.of(rows[: len(rows) - len(past)], rows[len(rows) - len(past) :])
     shares = counts / np.maximum(rows, 1.0)[..., None]
     freedom = np.maximum(np.count_nonzero(share, axis=1) - 1.0, 0.0)
-    uniform, moments = (freedom, freedom), cumulative_moments(share)
+    edges = Edges.of(share)
+    uniform, moments = (freedom, freedom), edges.moments()
     pearson = _deviations(shares / np.sqrt(np.where(share > 0, share, 1.0)), series, *uniform)
     omnibus = _deviations(omnibus_features(shares, share), series, *uniform)
-    cumulative = _deviations(cumulative_map(shares, share), series, *moments)
+    cumulative = _deviations(edges.map(shares), series, *moments)
     contradiction = np.minimum(
         _contradiction(pearson, series, *uniform),
         np.where(is_ordered, _contradiction(cumulative, series, *moments), 1.0),

@@ -49,31 +49,27 @@ class Shares:
         return np.cumsum(self.gap, axis=-1)
 
     @cached_property
-    def all_occupied(self) -> bool:
-        """Whether no bin is empty on either side."""
-        return bool(self.p.all() and self.q.all())
-
-    @cached_property
-    def one_sided(self) -> NDArray[np.bool_]:
-        """Where exactly one side is empty."""
-        one_sided: NDArray[np.bool_] = (self.p == 0) != (self.q == 0)
-        return one_sided
-
-    @cached_property
-    def ratio(self) -> FloatArray:
-        """`p / q`, 1 where either is 0."""
-        if self.all_occupied:
-            return self.p / self.q
-        # Dividing everywhere and mending is several times faster than a masked division.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = self.p / self.q
-        ratio[(self.p == 0) | (self.q == 0)] = 1.0
-        return ratio
+    def half_rows(self) -> tuple[FloatArray, FloatArray]:
+        """`p` and `q` where an empty side counts as half a row, though never as more than the other side's share."""
+        p, q = self.p, self.q
+        if not p.all():
+            p = np.where(p == 0, np.minimum(0.5 / np.maximum(self.n, 1.0), q), p)
+        if not q.all():
+            q = np.where(q == 0, np.minimum(0.5 / np.maximum(self.m, 1.0), self.p), q)
+        return p, q
 
     @cached_property
     def log_ratio(self) -> FloatArray:
-        """`ln(p / q)`, 0 where either is 0."""
-        return np.log(self.ratio)
+        """`ln(p / q)` with half a row for an empty side, 0 where both are empty."""
+        p, q = self.half_rows
+        if q.all():
+            ratio = p / q
+        else:
+            # Dividing everywhere and mending is several times faster than a masked division.
+            with np.errstate(invalid="ignore"):
+                ratio = p / q
+            ratio[q == 0] = 1.0
+        return np.log(ratio, out=ratio)
 
     def present(self, value: FloatArray) -> FloatArray:
         """The value, nan where a side has no rows."""
