@@ -21,8 +21,7 @@ from typing import Final
 
 import numpy as np
 
-from driftmeter.sketches._columns import PIECE, ColumnGroup, Scratch
-from driftmeter.sketches._moments import whole_rows
+from driftmeter.sketches._columns import PIECE, ColumnGroup
 from driftmeter.sketches._numeric import MAX_BUCKETS, NumericSketch
 from driftmeter.sketches._table import MAX_COLUMNS
 from driftmeter.typing import AnyArray
@@ -38,13 +37,10 @@ class BlockSketcher:
     def __init__(self, columns: int, *, max_buckets: int = MAX_BUCKETS) -> None:
         groups = -(-columns // MAX_COLUMNS)
         edges = [columns * i // groups for i in range(groups + 1)] if groups else []
-        scratch = Scratch()
         self._columns = columns
-        width = -(-columns // max(groups, 1))
-        self._rows = whole_rows(PIECE // max(width, 1))
+        self._rows = PIECE // max(-(-columns // max(groups, 1)), 1)
         self._groups = [
-            ColumnGroup(slice(start, end), max_buckets=max_buckets, scratch=scratch)
-            for start, end in itertools.pairwise(edges)
+            ColumnGroup(slice(start, end), max_buckets=max_buckets) for start, end in itertools.pairwise(edges)
         ]
 
     def add(self, block: AnyArray) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import threading
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from driftmeter.sketches._cells import UInt64Array, window_around
-from driftmeter.sketches._moments import Moments, padded
+from driftmeter.sketches._cells import UInt64Array
+from driftmeter.sketches._moments import Moments
 from driftmeter.sketches._numeric import NumericSketch
-from driftmeter.sketches._table import CellTable
-from driftmeter.typing import AnyArray, BoolArray, Float64Array
+from driftmeter.sketches._stack import Stack, empty_stack, merge_stacks, stack_values
+from driftmeter.sketches._table import MOST_ROWS, CellTable
+from driftmeter.sketches._windows import windows_around
+from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
 
 PIECE: Final = 40_960
 """Values of a piece, at most: 320 kB, so that it, the scratch arrays and the table stay in the second-level cache."""
@@ -22,13 +24,16 @@ _SLAB: Final = 512
 """Rows turned at once: their cache lines are read for the first column and are still there for the last."""
 
 _FIRST_ROWS: Final = 1024
-_MOST_ROWS: Final = 1 << 31
-"""Rows until a table's counts, 32 bits each, are moved out of it."""
-
-_MANY: Final = 32
+_MANY: Final = 8
 _MAX_SHAPES: Final = 8
-_MAX_STRAYS: Final = 1 << 15
+_MAX_STRAYS: Final = 1 << 13
 _PATIENCE: Final = 1 << 13
+"""Strays until windows are opened anew, at first; twice as many each further time."""
+
+_ROWS_TO_REOPEN: Final = 1 << 14
+_REOPENING: Final = 4
+"""Windows are opened anew after so many rows and again after so many times as many: more rows need coarser scales, and
+windows at those are narrower."""
 
 
 class _Views(NamedTuple):
@@ -36,18 +41,17 @@ class _Views(NamedTuple):
 
     values: Float64Array
     integers: UInt64Array
-    missing: BoolArray
-    zeros: BoolArray
     outside: BoolArray
+    missing: BoolArray
 
 
-class Scratch:
-    """Work space that groups of columns share, taking turns."""
+class _Scratch(threading.local):
+    """Each thread's work space, which all groups of columns share, taking turns."""
 
     def __init__(self) -> None:
         self._values = np.empty(PIECE, dtype=np.float64)
         self._integers = np.empty((2, PIECE), dtype=np.uint64)
-        self._flags = np.empty((3, PIECE), dtype=np.bool_)
+        self._flags = np.empty((2, PIECE), dtype=np.bool_)
         self._views: dict[tuple[int, int], _Views] = {}
 
     def views(self, columns: int, rows: int) -> _Views:
@@ -61,31 +65,35 @@ class Scratch:
             known = self._views[shape] = _Views(
                 self._values[:size].reshape(shape),
                 self._integers[:, :size].reshape(2, *shape),
-                *self._flags[:, :size].reshape(3, *shape),
+                *self._flags[:, :size].reshape(2, *shape),
             )
         return known
+
+
+_scratch = _Scratch()
 
 
 class ColumnGroup:
     """Sketches at most 31 columns: ``columns`` of a block; see `_block` for how."""
 
-    def __init__(self, columns: slice, *, max_buckets: int, scratch: Scratch) -> None:
+    def __init__(self, columns: slice, *, max_buckets: int) -> None:
         self.columns = columns
         self._width = columns.stop - columns.start
         self._max_buckets = max_buckets
-        self._scratch = scratch
         self._reset()
 
     def _reset(self) -> None:
         self._first: list[Float64Array] = []
         self._rows = 0
-        self._settled = [NumericSketch() for _ in range(self._width)]
+        self._settled = empty_stack(self._width)
         self._table: CellTable | None = None
         self._moments = Moments(self._width)
         self._strays: list[tuple[npt.NDArray[np.uint8], Float64Array]] = []
         self._strays_waiting = 0
         self._strays_since_open = 0
         self._patience = _PATIENCE
+        self._rows_since_open = 0
+        self._rows_to_reopen = _ROWS_TO_REOPEN
 
     def add(self, block: AnyArray) -> None:
         """Add rows of shape (n, width), n * width at most `PIECE`."""
@@ -97,99 +105,96 @@ class ColumnGroup:
                 return
             self._table = self._reopened()
             block = block[start:]
-        if self._rows + len(block) > _MOST_ROWS:
+        if self._rows + len(block) > MOST_ROWS:
             self._settle()
         if len(block):
             self._count(block, self._table)
             self._rows += len(block)
+            self._rows_since_open += len(block)
         if self._strays_waiting > _MAX_STRAYS:
-            self._settle_strays()
-            if self._strays_since_open > self._patience:
-                self._patience *= 2
-                self._table = self._reopened()
+            self._settled = self._merged([])
+        if self._strays_since_open > self._patience or self._rows_since_open > self._rows_to_reopen:
+            self._patience *= 2
+            self._rows_to_reopen *= _REOPENING
+            self._table = self._reopened()
 
     def take(self) -> list[NumericSketch]:
         """Return the sketches, one a column, and start anew."""
         self._settle()
-        taken = self._moments.added_to(self._settled)
+        taken = self._moments.sketches(self._settled)
         self._reset()
         return taken
 
     def _count(self, rows: AnyArray, table: CellTable) -> None:
         """Count rows: turned, so that the table of one column at a time stays in the first-level cache."""
-        size = padded(len(rows))
-        values, integers, missing, zeros, outside = self._scratch.views(self._width, size)
+        values, integers, outside, missing = _scratch.views(self._width, len(rows))
         for start in range(0, len(rows), _SLAB):
             slab = rows[start : start + _SLAB]
             np.copyto(values[:, start : start + len(slab)], slab.T, casting="unsafe")
-        if size > len(rows):  # filled up with missing values, which are taken off again
-            values[:, len(rows) :] = math.nan
-        np.isnan(values, out=missing)
-        self._moments.add_missing(missing, padding=size - len(rows))
         table.add(values.view(np.uint64), scratch=integers, outside=outside)
-        np.greater(outside, missing, out=outside)  # of flags, a > b is "a and not b"
-        apart = np.count_nonzero(outside)
-        if apart > outside.size // _MANY:
-            np.equal(values, 0.0, out=zeros)
+        if np.count_nonzero(outside) <= outside.size // _MANY:
+            places = self._set_aside(values, outside)
+            self._moments.add_extremes(values)
+            values.reshape(-1)[places] = 0.0
+        else:
+            np.isnan(values, out=missing)
+            np.greater(outside, missing, out=outside)  # of flags, a > b is "a and not b"
+            zeros = values == 0.0
             self._moments.add_zeros(zeros)
             np.greater(outside, zeros, out=outside)
-        if apart:
             self._set_aside(values, outside)
+            self._moments.add_extremes(values)
             np.logical_or(missing, outside, out=missing)
-        self._moments.add(values, left_out=missing)
+            values = np.where(missing, 0.0, values)  # copying in place is slower where much is copied
+        self._moments.add_sum(values)
 
-    def _set_aside(self, values: Float64Array, outside: BoolArray) -> None:
-        strays = outside.reshape(-1).nonzero()[0]  # numpy is slow at finding places in two dimensions
+    def _set_aside(self, values: Float64Array, outside: BoolArray) -> Int64Array:
+        """Move the marked values to the strays; return their places."""
+        places = outside.reshape(-1).nonzero()[0]  # numpy is slow at finding places in two dimensions
         flat = values.reshape(-1)
-        self._strays.append(((strays // values.shape[1]).astype(np.uint8), flat[strays]))
-        self._strays_waiting += len(strays)
-        self._strays_since_open += len(strays)
-        flat[strays] = math.nan
+        strays = flat[places]
+        flat[places] = math.nan
+        present = strays == strays  # noqa: PLR0124  # not NaN
+        strays = strays[present]
+        if len(strays):
+            self._strays.append(((places[present] // values.shape[1]).astype(np.uint8), strays))
+            self._strays_waiting += len(strays)
+            self._strays_since_open += len(strays)
+        return places
 
     def _reopened(self) -> CellTable:
         """Return a table with windows around all that was seen; the sketches settle on the scales they need."""
         self._settle()
-        self._strays_since_open = 0
-        magnitudes = [sketch.positive.merged(sketch.negative) for sketch in self._settled]
-        return CellTable(
-            [window_around(m, sketch.scale) for m, sketch in zip(magnitudes, self._settled, strict=True)],
-            signed=any(len(sketch.negative) for sketch in self._settled),
-        )
+        self._strays_since_open = self._rows_since_open = 0
+        table = CellTable(windows_around(self._settled), signed=self._settled.has_negative)
+        self._settled = table.absorb(self._settled)
+        return table
 
     def _settle(self) -> None:
-        """Move everything into the settled sketches."""
-        more: list[list[NumericSketch]] = [[] for _ in range(self._width)]
+        """Move everything into the settled buckets."""
+        more: list[Stack] = []
         if self._first:
             first = np.concatenate(self._first)
             self._first = []
-            for i, sketches in enumerate(more):
-                sketches.append(NumericSketch.from_values(first[:, i], max_buckets=self._max_buckets))
+            columns = np.arange(first.size) % self._width
+            more.append(self._stacked(first.reshape(-1), columns))
         if self._table is not None:
-            for i, sketches in enumerate(more):
-                scale, positive, negative = self._table.take(i)
-                sketches.append(NumericSketch(scale=scale, positive=positive, negative=negative))
+            counted, outside = self._table.take()
+            more.append(counted)
+            self._moments.missing += outside
+        self._settled = self._merged(more)
         self._rows = 0
-        self._merge(more)
 
-    def _settle_strays(self) -> None:
-        self._merge([[] for _ in range(self._width)])
+    def _merged(self, more: list[Stack]) -> Stack:
+        """Return the settled buckets with more of them and the strays."""
+        if self._strays:
+            columns = np.concatenate([at for at, _ in self._strays]).astype(np.int64)
+            values = np.concatenate([strays for _, strays in self._strays])
+            self._strays, self._strays_waiting = [], 0
+            self._moments.missing -= np.bincount(columns, minlength=self._width)
+            more.append(self._stacked(values, columns))
+        return merge_stacks([self._settled, *more]).compacted(self._max_buckets)
 
-    def _merge(self, more: list[list[NumericSketch]]) -> None:
-        for column, strays in self._take_strays():
-            more[column].append(NumericSketch.from_values(strays, max_buckets=self._max_buckets))
-        for column, sketches in enumerate(more):
-            if sketches:
-                settled = self._settled[column], *sketches
-                self._settled[column] = NumericSketch.merge_all(settled, max_buckets=self._max_buckets)
-
-    def _take_strays(self) -> Iterator[tuple[int, Float64Array]]:
-        if not self._strays:
-            return
-        columns = np.concatenate([at for at, _ in self._strays])
-        values = np.concatenate([strays for _, strays in self._strays])
-        self._strays, self._strays_waiting = [], 0
-        order = np.argsort(columns, kind="stable")
-        ends = np.cumsum(np.bincount(columns, minlength=self._width))
-        for column, strays in enumerate(np.split(values[order], ends[:-1])):
-            if len(strays):
-                yield column, strays
+    def _stacked(self, values: Float64Array, columns: Int64Array) -> Stack:
+        values, columns = self._moments.add_apart(values, columns)
+        return stack_values(values, columns, columns=self._width).compacted(self._max_buckets)

@@ -46,15 +46,15 @@ def map_to_index(values: Float64Array, scale: int) -> Int64Array:
     factor = scale_factor(scale)
     position = np.log(values) * factor
     index = np.floor(position)
+    bits = np.ascontiguousarray(values, dtype=np.float64).view(np.int64)
+    power = bits & _MANTISSA == 0
     # numpy's vectorised logarithm and the C library's differ in the last place. That decides the bucket only
     # where a value lies on a boundary but for rounding: there (two values in a million) ask the C library.
-    near = np.abs(position - np.rint(position)) <= _LOG_ERROR * factor
+    near = (np.abs(position - np.rint(position)) <= _LOG_ERROR * factor) & ~power
     if near.any():
         index[near] = [math.floor(math.log(value) * factor) for value in values[near]]
     np.minimum(index, (_MAX_EXPONENT << scale) - 1, out=index)
     whole = index.astype(np.int64)
-    bits = np.ascontiguousarray(values, dtype=np.float64).view(np.int64)
-    power = bits & _MANTISSA == 0
     if power.any():  # a power of two is the upper edge of its bucket, whatever the logarithm's rounding
         whole[power] = (((bits[power] >> _MANTISSA_BITS) - _EXPONENT_BIAS) << scale) - 1
     subnormal = values <= _MIN_NORMAL

@@ -1,91 +1,82 @@
-"""Moments of a block of columns: missing values, zeros, sum, least and greatest value."""
+"""Moments of some columns: missing values, zeros, infinities, sum, least and greatest value."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Final
+import math
 
 import numpy as np
 
 from driftmeter.sketches._numeric import NumericSketch
+from driftmeter.sketches._stack import Stack
 from driftmeter.typing import BoolArray, Float64Array, Int64Array
-
-_MANY: Final = 16
-_FLAGS_PER_WORD: Final = 8
-_WORDS: Final = 255
-COUNTED_ROWS: Final = _FLAGS_PER_WORD * _WORDS
-"""Rows whose flags `count_flags` counts at once; see there."""
 
 
 class Moments:
-    """Sums up the moments of some columns."""
+    """Sums up the moments of some columns; each array has an element a column."""
 
     def __init__(self, columns: int) -> None:
-        self._missing: Int64Array = np.zeros((columns, _FLAGS_PER_WORD), dtype=np.int64)
-        self._zeros: Int64Array = np.zeros((columns, _FLAGS_PER_WORD), dtype=np.int64)
-        self._padding = 0
+        self.missing: Int64Array = np.zeros(columns, dtype=np.int64)
+        self._zeros: Int64Array = np.zeros(columns, dtype=np.int64)
+        self._infinite: Int64Array = np.zeros(columns, dtype=np.int64)
         self._sum: Float64Array = np.zeros(columns)
-        self._min: Float64Array = np.full(columns, np.nan)
-        self._max: Float64Array = np.full(columns, np.nan)
+        self._min: Float64Array = np.full(columns, math.inf)
+        self._max: Float64Array = np.full(columns, -math.inf)
 
-    def add_missing(self, flags: BoolArray, *, padding: int) -> None:
-        """Count flags of shape (columns, m), less the rows of padding."""
-        self._missing += count_flags(flags)
-        self._padding += padding
-
-    def add_zeros(self, flags: BoolArray) -> None:
-        """Count flags of shape (columns, m)."""
-        self._zeros += count_flags(flags)
-
-    def add(self, values: Float64Array, *, left_out: BoolArray) -> None:
-        """Add values of shape (columns, m); those left out must be NaN."""
+    def add_extremes(self, values: Float64Array) -> None:
+        """Add the extremes of values of shape (columns, m); NaN are left out."""
         np.fmin(self._min, np.fmin.reduce(values, axis=1), out=self._min)
         np.fmax(self._max, np.fmax.reduce(values, axis=1), out=self._max)
-        if np.count_nonzero(left_out) < left_out.size // _MANY:
-            np.copyto(values, 0.0, where=left_out)  # in place: fast where little is copied, else slow
-        else:
-            values = np.where(left_out, 0.0, values)
+
+    def add_sum(self, values: Float64Array) -> None:
+        """Add the sum of values of shape (columns, m)."""
         self._sum += np.add.reduce(values, axis=1)
 
-    def added_to(self, sketches: list[NumericSketch]) -> list[NumericSketch]:
-        """Return the sketches, one a column, with the moments added."""
-        missing, zeros = self._missing.sum(axis=1) - self._padding, self._zeros.sum(axis=1)
+    def add_zeros(self, zeros: BoolArray) -> None:
+        """Count flags of shape (columns, m), each of which was counted as missing too."""
+        counts = [np.count_nonzero(row) for row in zeros]  # many times as fast as along an axis
+        self._zeros += counts
+        self.missing -= counts
+
+    def add_apart(self, values: Float64Array, columns: Int64Array) -> tuple[Float64Array, Int64Array]:
+        """Add values and the column of each, of shape (n,); return those that buckets hold, and their columns."""
+        number = len(self._sum)
+        finite = np.isfinite(values)
+        if not finite.all():
+            missing = np.isnan(values)
+            self.missing += np.bincount(columns[missing], minlength=number)
+            self._infinite += np.bincount(columns[~(finite | missing)], minlength=number)
+            values, columns = values[finite], columns[finite]
+        with np.errstate(invalid="ignore", over="ignore"):
+            self._sum += np.bincount(columns, weights=values, minlength=number)
+        np.minimum.at(self._min, columns, values)
+        np.maximum.at(self._max, columns, values)
+        zero = values == 0
+        self._zeros += np.bincount(columns[zero], minlength=number)
+        return values[~zero], columns[~zero]
+
+    def sketches(self, stack: Stack) -> list[NumericSketch]:
+        """Return the sketches of the columns, with these buckets."""
         return [
-            replace(
-                sketch,
-                zero_count=sketch.zero_count + int(zeros[i]),
-                sum=sketch.sum + float(self._sum[i]),
-                min=float(np.fmin(sketch.min, self._min[i])),
-                max=float(np.fmax(sketch.max, self._max[i])),
-                missing=sketch.missing + int(missing[i]),
+            NumericSketch(
+                scale=scale,
+                positive=positive,
+                negative=negative,
+                zero_count=zeros,
+                sum=total,
+                min=least if least != math.inf else math.nan,
+                max=greatest if greatest != -math.inf else math.nan,
+                missing=missing,
+                non_finite=infinite,
             )
-            for i, sketch in enumerate(sketches)
+            for scale, (positive, negative), zeros, total, least, greatest, missing, infinite in zip(
+                stack.scales.tolist(),
+                stack.buckets(),
+                self._zeros.tolist(),
+                self._sum.tolist(),
+                self._min.tolist(),
+                self._max.tolist(),
+                self.missing.tolist(),
+                self._infinite.tolist(),
+                strict=True,
+            )
         ]
-
-
-def padded(rows: int) -> int:
-    """Return the least number of rows, from ``rows`` on, whose flags `count_flags` can count."""
-    unit = _FLAGS_PER_WORD if rows <= COUNTED_ROWS else COUNTED_ROWS
-    return -(-rows // unit) * unit
-
-
-def whole_rows(most: int) -> int:
-    """Return the greatest number of rows, up to ``most``, that needs no padding."""
-    unit = _FLAGS_PER_WORD if most <= COUNTED_ROWS else COUNTED_ROWS
-    return most // unit * unit
-
-
-def count_flags(flags: BoolArray) -> Int64Array:
-    """Return eight numbers a row, shape (columns, 8), that add up to how many of its flags are set.
-
-    The flags' shape is (columns, m) with m from `padded`. A flag is a byte of 0 or 1. Eight of them are read as one
-    integer, and adding up to 255 such integers counts in all eight bytes at once, without one flowing over::
-
-        01 00 01 00 00 00 00 01   +   01 01 00 00 00 00 00 00   =   02 01 01 00 00 00 00 01
-    """
-    columns, rows = flags.shape
-    words = flags.view(np.uint64)
-    parts = words[:, np.newaxis] if rows <= COUNTED_ROWS else words.reshape(columns, -1, _WORDS)
-    sums = np.add.reduce(parts, axis=2).view(np.uint8).reshape(columns, -1, _FLAGS_PER_WORD)
-    counts: Int64Array = sums[:, 0].astype(np.int64) if sums.shape[1] == 1 else sums.sum(axis=1, dtype=np.int64)
-    return counts
