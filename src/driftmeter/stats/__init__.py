@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from driftmeter.stats._bins import ROWS_PER_BIN, bin_count, category_groups, equal_mass_groups
 from driftmeter.stats._block_means import block_mean_p_values, winsor_limits
+from driftmeter.stats._block_ratios import excess_among_blocks_p_value
 from driftmeter.stats._distances import (
     DISTANCES,
     chi_square,
@@ -34,6 +35,7 @@ __all__ = [
     "distances",
     "equal_mass_groups",
     "estimate_design_effect",
+    "excess_among_blocks_p_value",
     "excess_p_value",
     "hellinger",
     "homogeneity_p_values",

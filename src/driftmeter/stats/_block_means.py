@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from driftmeter.stats._block_series import BlockSeries, blocks_per_independent_one
 from driftmeter.stats._overdispersion import LEAST_BLOCKS
-from driftmeter.stats._tempering import tempered_deviations
+from driftmeter.stats._tempering import tempered_weights
 
 FloatArray = NDArray[np.float64]
 
@@ -103,7 +103,9 @@ def _t_test(gap: FloatArray, means: FloatArray, series: BlockSeries, room: Float
     from scipy.special import stdtr
 
     alike = (series.rows > 0).astype(np.float64)
-    deviations = tempered_deviations(means[..., None], series, freedom=np.ones_like(gap), weights=alike)
+    values = means[..., None]
+    weights = tempered_weights(values, series, freedom=np.ones_like(gap), weights=alike)
+    deviations = series.deviations(values, weights)
     correlation = series.correlation(deviations)
     variance = (deviations**2).sum(axis=(0, 2)) / series.independent_degrees(correlation)
     blocks = np.maximum(series.baseline().seen, 1.0)

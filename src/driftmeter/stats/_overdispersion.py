@@ -40,7 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from driftmeter.stats._block_series import BlockSeries
 from driftmeter.stats._cumulative import Edges
-from driftmeter.stats._tempering import tempered_deviations
+from driftmeter.stats._tempering import tempered_weights
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -116,8 +116,8 @@ def estimate_design_effect(blocks: ArrayLike, *, ordered: ArrayLike, history: Ar
     """Estimate how columns vary between blocks of window length.
 
     Blocks and windows must not overlap and be in the order of time. One without rows of a column does not count for
-    it, so what is not to be learned from, say a window in which drift was detected or suspected, is left out by
-    setting its counts to 0.
+    it, so what is not to be learned from is left out by setting its counts to 0: windows that led to a verdict. To
+    leave out all that look suspicious would cut the tails off what is learned, and ever more would look suspicious.
 
     Args:
         blocks: Counts of the baseline's blocks, shape (T, d, B), on the bins that windows are going to be tested on.
@@ -127,41 +127,45 @@ def estimate_design_effect(blocks: ArrayLike, *, ordered: ArrayLike, history: Ar
     Returns:
         The design effect. Columns with fewer than 4 blocks count as independent.
     """
-    counts = np.asarray(blocks, dtype=np.float64)
-    past = counts[:0] if history is None else np.asarray(history, dtype=np.float64)
-    if counts.ndim != 3:
-        raise ValueError(f"blocks must have shape (T, d, B), got {counts.shape}")
-    if past.ndim != 3 or past.shape[1:] != counts.shape[1:]:
-        raise ValueError(f"history must have shape (H, d, B) with {counts.shape[1:]} of the blocks, got {past.shape}")
+    counts, past = _checked(blocks, history)
     is_ordered = np.broadcast_to(np.asarray(ordered, dtype=bool), counts.shape[1:2])
     total = counts.sum(axis=0)
     share = total / np.maximum(total.sum(axis=1, keepdims=True), 1.0)
+    series = BlockSeries.of(counts.sum(axis=2), past.sum(axis=2))
     counts = np.concatenate([counts, past])
-    rows = counts.sum(axis=2)
-    series = BlockSeries.of(rows[: len(rows) - len(past)], rows[len(rows) - len(past) :])
-    shares = counts / np.maximum(rows, 1.0)[..., None]
-    freedom = np.maximum(np.count_nonzero(share, axis=1) - 1.0, 0.0)
+    shares = counts / np.maximum(series.rows, 1.0)[..., None]
     edges = Edges.of(share)
+    freedom = np.maximum(np.count_nonzero(share, axis=1) - 1.0, 0.0)
     uniform, moments = (freedom, freedom), edges.moments()
-    pearson = _deviations(shares / np.sqrt(np.where(share > 0, share, 1.0)), series, *uniform)
-    omnibus = _deviations(omnibus_features(shares, share), series, *uniform)
-    cumulative = _deviations(edges.map(shares), series, *moments)
-    contradiction = np.minimum(
-        _contradiction(pearson, series, *uniform),
-        np.where(is_ordered, _contradiction(cumulative, series, *moments), 1.0),
-    )
+    features = omnibus_features(shares, share)
+    weights = _weights(features, series, *uniform)
+    omnibus = series.deviations(features, weights)
+    pearson = series.deviations(shares / np.sqrt(np.where(share > 0, share, 1.0)), weights)
+    features = edges.map(shares)
+    cumulative = series.deviations(features, _weights(features, series, *moments))
+    of_order = np.where(is_ordered, _contradiction(cumulative, series, *moments), 1.0)
+    contradiction = np.minimum(_contradiction(pearson, series, *uniform), of_order)
     correlation = np.where(is_ordered, series.correlation(cumulative), series.correlation(omnibus))
     baseline = series.baseline()
-    seen = baseline.seen
     return DesignEffect(
         omnibus=_estimate(omnibus, series, correlation, *uniform),
         cumulative=_estimate(cumulative, series, correlation, *moments),
         share=share,
-        blocks=seen,
-        rows=baseline.rows.sum(axis=0) / np.maximum(seen, 1.0),
+        blocks=baseline.seen,
+        rows=baseline.rows.sum(axis=0) / np.maximum(baseline.seen, 1.0),
         correlation=correlation,
-        dependent=(seen >= LEAST_BLOCKS) & (contradiction < INDEPENDENCE_LEVEL),
+        dependent=(baseline.seen >= LEAST_BLOCKS) & (contradiction < INDEPENDENCE_LEVEL),
     )
+
+
+def _checked(blocks: ArrayLike, history: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
+    counts = np.asarray(blocks, dtype=np.float64)
+    if counts.ndim != 3:
+        raise ValueError(f"blocks must have shape (T, d, B), got {counts.shape}")
+    past = counts[:0] if history is None else np.asarray(history, dtype=np.float64)
+    if past.ndim != 3 or past.shape[1:] != counts.shape[1:]:
+        raise ValueError(f"history must have shape (H, d, B) with {counts.shape[1:]} of the blocks, got {past.shape}")
+    return counts, past
 
 
 def omnibus_features(shares: FloatArray, share: FloatArray) -> FloatArray:
@@ -173,14 +177,14 @@ def omnibus_features(shares: FloatArray, share: FloatArray) -> FloatArray:
     return features
 
 
-def _deviations(
-    features: FloatArray, series: BlockSeries, trace: FloatArray, trace_of_square: FloatArray
-) -> FloatArray:
-    """What each block deviates from its stretch."""
+def _weights(features: FloatArray, series: BlockSeries, trace: FloatArray, trace_of_square: FloatArray) -> FloatArray:
+    """The rows of the blocks and past windows, less where a past window is outlandish, shape (T + H, d)."""
+    if len(series.rows) == series.blocks:
+        return series.rows
     alone = series.baseline()
     blocks = alone.deviations(features[: series.blocks])
     freedom = _scale(blocks, alone, np.zeros_like(trace), trace, trace_of_square).freedom
-    return tempered_deviations(features, series, freedom=freedom)
+    return tempered_weights(features, series, freedom=freedom)
 
 
 def _contradiction(

@@ -1,4 +1,4 @@
-"""Deviations of past windows of which an outlandish one neither counts in full nor bends the line of its stretch.
+"""Weights of past windows by which an outlandish one neither counts in full nor bends the line of its stretch.
 
 A window counts in full as long as its squared deviation is plausible beside the median one: below what one in a
 hundred exceeds where squared deviations are chi-square distributed. What is above gets the weight that brings it down
@@ -17,13 +17,13 @@ from driftmeter.stats._block_series import BlockSeries
 FloatArray = NDArray[np.float64]
 
 _PLAUSIBLE = 0.99
-_FITS = 5
+_FITS = 4
 
 
-def tempered_deviations(
+def tempered_weights(
     values: FloatArray, series: BlockSeries, *, freedom: FloatArray, weights: FloatArray | None = None
 ) -> FloatArray:
-    """`series.deviations` with past windows tempered; the baseline's own blocks are what they are.
+    """Weights for `series.deviations`: those of past windows tempered, the baseline's own blocks' what they are.
 
     Args:
         values: Shape (T + H, d, K).
@@ -32,18 +32,17 @@ def tempered_deviations(
         weights: Of the blocks, shape (T + H, d), 0 where there are no rows; the rows if not given.
 
     Returns:
-        Shape (T + H, d, K).
+        Shape (T + H, d).
     """
     weight = series.rows if weights is None else weights
     first, history = series.blocks, series.history()
-    blocks = series.baseline().deviations(values[:first], weight[:first])
     if not len(history.rows):
-        return blocks
+        return weight
     part = np.ones_like(history.rows)
     for _ in range(_FITS):
         past = history.deviations(values[first:], weight[first:] * part)
         part = _plausible_part(np.einsum("tdk,tdk->td", past, past) / part, freedom)
-    return np.concatenate([blocks, history.deviations(values[first:], weight[first:] * part)])
+    return np.concatenate([weight[:first], weight[first:] * part])
 
 
 def _plausible_part(statistics: FloatArray, freedom: FloatArray) -> FloatArray:
