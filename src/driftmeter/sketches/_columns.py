@@ -42,7 +42,7 @@ class _Views(NamedTuple):
     values: Float64Array
     integers: UInt64Array
     outside: BoolArray
-    missing: BoolArray
+    flags: BoolArray
 
 
 class _Scratch(threading.local):
@@ -127,39 +127,44 @@ class ColumnGroup:
 
     def _count(self, rows: AnyArray, table: CellTable) -> None:
         """Count rows: turned, so that the table of one column at a time stays in the first-level cache."""
-        values, integers, outside, missing = _scratch.views(self._width, len(rows))
+        values, integers, outside, flags = _scratch.views(self._width, len(rows))
         for start in range(0, len(rows), _SLAB):
             slab = rows[start : start + _SLAB]
             np.copyto(values[:, start : start + len(slab)], slab.T, casting="unsafe")
         table.add(values.view(np.uint64), scratch=integers, outside=outside)
-        if np.count_nonzero(outside) <= outside.size // _MANY:
+        many = outside.size // _MANY
+        apart = np.count_nonzero(outside)
+        if apart > many:
+            np.equal(values, 0.0, out=flags)
+            self._moments.add_zeros(flags)
+            np.greater(outside, flags, out=outside)  # of flags, a > b is "a and not b"
+            apart = np.count_nonzero(outside)
+        if apart <= many:
             places = self._set_aside(values, outside)
             self._moments.add_extremes(values)
             values.reshape(-1)[places] = 0.0
         else:
-            np.isnan(values, out=missing)
-            np.greater(outside, missing, out=outside)  # of flags, a > b is "a and not b"
-            zeros = values == 0.0
-            self._moments.add_zeros(zeros)
-            np.greater(outside, zeros, out=outside)
-            self._set_aside(values, outside)
+            np.equal(values, values, out=flags)  # not NaN
+            np.logical_and(outside, flags, out=flags)
+            self._set_aside(values, flags)
             self._moments.add_extremes(values)
-            np.logical_or(missing, outside, out=missing)
-            values = np.where(missing, 0.0, values)  # copying in place is slower where much is copied
+            values = np.where(outside, 0.0, values)  # at places costs more where there are many
         self._moments.add_sum(values)
 
     def _set_aside(self, values: Float64Array, outside: BoolArray) -> Int64Array:
-        """Move the marked values to the strays; return their places."""
+        """Copy the marked values, but for NaN, to the strays, and make infinities NaN; return the marked places."""
         places = outside.reshape(-1).nonzero()[0]  # numpy is slow at finding places in two dimensions
         flat = values.reshape(-1)
         strays = flat[places]
-        flat[places] = math.nan
         present = strays == strays  # noqa: PLR0124  # not NaN
         strays = strays[present]
         if len(strays):
-            self._strays.append(((places[present] // values.shape[1]).astype(np.uint8), strays))
+            at = places[present]
+            self._strays.append(((at // values.shape[1]).astype(np.uint8), strays))
             self._strays_waiting += len(strays)
             self._strays_since_open += len(strays)
+            if (infinite := np.isinf(strays)).any():
+                flat[at[infinite]] = math.nan
         return places
 
     def _reopened(self) -> CellTable:
@@ -176,6 +181,7 @@ class ColumnGroup:
         if self._first:
             first = np.concatenate(self._first)
             self._first = []
+            self._moments.add_extremes(np.where(np.isfinite(first), first, math.nan).T)
             columns = np.arange(first.size) % self._width
             more.append(self._stacked(first.reshape(-1), columns))
         if self._table is not None:

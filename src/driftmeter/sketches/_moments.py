@@ -38,7 +38,12 @@ class Moments:
         self.missing -= counts
 
     def add_apart(self, values: Float64Array, columns: Int64Array) -> tuple[Float64Array, Int64Array]:
-        """Add values and the column of each, of shape (n,); return those that buckets hold, and their columns."""
+        """Add all but the extremes of values of shape (n,); return those that buckets hold, and their columns.
+
+        Args:
+            values: The values.
+            columns: The column of each.
+        """
         number = len(self._sum)
         finite = np.isfinite(values)
         if not finite.all():
@@ -48,8 +53,6 @@ class Moments:
             values, columns = values[finite], columns[finite]
         with np.errstate(invalid="ignore", over="ignore"):
             self._sum += np.bincount(columns, weights=values, minlength=number)
-        np.minimum.at(self._min, columns, values)
-        np.maximum.at(self._max, columns, values)
         zero = values == 0
         self._zeros += np.bincount(columns[zero], minlength=number)
         return values[~zero], columns[~zero]

@@ -94,7 +94,7 @@ def stack_values(values: Float64Array, in_column: Int64Array, *, columns: int) -
     """Return the buckets, at the finest scale, of values other than 0, all finite, and the column of each."""
     index = map_to_index(np.abs(values), MAX_SCALE)
     keys = (2 * in_column + (values < 0) << _INDEX_BITS) + index + (1 << MAX_SCALE + _OFFSET_BITS)
-    keys.sort()
+    keys.sort(kind="stable")  # the fastest kind, as many are equal
     return _collected(np.full(columns, MAX_SCALE), keys, None)
 
 
@@ -105,7 +105,7 @@ def merge_stacks(stacks: Sequence[Stack]) -> Stack:
     """
     scales = np.minimum.reduce([stack.scales for stack in stacks])
     keys = np.concatenate([_at_scales(stack, scales) for stack in stacks])
-    order = np.argsort(keys, kind="stable")  # the fastest kind, as they come in sorted runs
+    order = np.argsort(keys, kind="stable")  # as they come in sorted runs
     return _collected(scales, keys[order], np.concatenate([stack.counts for stack in stacks])[order])
 
 
