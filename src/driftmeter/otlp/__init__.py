@@ -1,6 +1,6 @@
 """Sketches and signals as OTLP: to the SDK's metric objects, to protobuf and JSON, and back."""
 
-from driftmeter.otlp._decode import scope_attributes, snapshots, split_scopes
+from driftmeter.otlp._decode import snapshots
 from driftmeter.otlp._json import from_json, to_json, to_request
 from driftmeter.otlp._parts import Layout
 from driftmeter.otlp._points import (
@@ -14,6 +14,7 @@ from driftmeter.otlp._points import (
     sketch_metrics,
     sketch_points,
 )
+from driftmeter.otlp._scopes import scope_attributes, split_scopes
 
 __all__ = [
     "DELTA",

@@ -40,20 +40,12 @@ _PART_BYTES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class DenseBuckets:
-    """A run of buckets from index ``offset`` on, the empty ones between the occupied ones included."""
-
-    offset: int = 0
-    counts: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Part:
-    """What one data point holds; ``name`` is empty for the main part."""
+    """What one data point holds, at the sketch's own scale; ``name`` is empty for the main part."""
 
     name: str
-    positive: DenseBuckets
-    negative: DenseBuckets
+    positive: Buckets
+    negative: Buckets
 
 
 @dataclass(slots=True)
@@ -73,7 +65,7 @@ class Layout:
     negative: list[_Stretch] = field(default_factory=list)
 
 
-_NO_BUCKETS: Final = DenseBuckets()
+_NO_BUCKETS: Final = NumericSketch().positive
 
 
 class _Side:
@@ -81,18 +73,14 @@ class _Side:
 
     def __init__(self, buckets: Buckets, scale: int, stretches: list[_Stretch]) -> None:
         self.buckets = buckets
-        self._octaves = buckets.indexes >> scale
+        self._scale = scale
         self._stretches = stretches
         self.forced: list[int] = []
         self.free: list[tuple[int, int]] = []
 
-    def size(self) -> int:
-        """Return the buckets' size at their own scale, uncut."""
-        indexes = self.buckets.indexes
-        return int(indexes[-1] - indexes[0]) + 1 + len(indexes) if len(indexes) else 0
-
     def find_cuts(self) -> None:
         """Find where stretches make cuts, and where the widest others may be, as (width, place)."""
+        self._octaves = self.buckets.indexes >> self._scale
         self._widths = np.diff(self.buckets.indexes)
         self._joining = np.sort(self.buckets.joining_scales())
         between = np.flatnonzero(self._octaves[1:] != self._octaves[:-1])
@@ -129,16 +117,19 @@ class _Side:
         """Return how many buckets are occupied ``by`` scales further down."""
         return len(self.buckets) - np.searchsorted(self._joining, by, side="right")
 
-    def parts(self, cuts: Sequence[int], sign: str) -> list[tuple[str, int, int]]:
-        """Return (name, start, end) of each part, places in ``indexes``, and let the stretches grow to hold them."""
+    def parts(self, cuts: Sequence[int], sign: str) -> dict[str, Buckets]:
+        """Return the parts by name, and let the stretches grow to hold them."""
+        if not cuts:
+            return {self._stretch(self.buckets, sign).name: self.buckets} if len(self.buckets) else {}
+        indexes, counts = self.buckets.indexes, self.buckets.counts
         places = [0, *sorted(cuts), len(self.buckets)]
-        ranges = [(start, end) for start, end in pairwise(places) if end > start]
+        parts = [Buckets(indexes[start:end], counts[start:end]) for start, end in pairwise(places) if end > start]
         # The fullest comes first, so that it is the main one.
-        ranges.sort(key=lambda part: -int(self.buckets.counts[part[0] : part[1]].sum()))
-        return [(self._stretch(start, end, sign).name, start, end) for start, end in ranges]
+        parts.sort(key=lambda part: -part.total)
+        return {self._stretch(part, sign).name: part for part in parts}
 
-    def _stretch(self, start: int, end: int, sign: str) -> _Stretch:
-        low, high = int(self._octaves[start]), int(self._octaves[end - 1])
+    def _stretch(self, part: Buckets, sign: str) -> _Stretch:
+        low, high = int(part.indexes[0]) >> self._scale, int(part.indexes[-1]) >> self._scale
         for stretch in self._stretches:
             if stretch.low <= high and low <= stretch.high:
                 stretch.low, stretch.high = min(stretch.low, low), max(stretch.high, high)
@@ -149,21 +140,29 @@ class _Side:
 
 
 def cut(sketch: NumericSketch, layout: Layout | None = None) -> tuple[int, list[Part]]:
-    """Return the scale to send the sketch at and its parts, the main one first.
+    """Return by how many scales the sketch goes down and its parts, the main one first.
 
     Args:
         sketch: The sketch; of a running total, what earlier ones held included.
         layout: The parts of the running total so far, which are brought up to date.
     """
+    fits = _size(sketch.positive) + _size(sketch.negative) <= MAX_BYTES
+    if fits and layout is None:
+        return 0, [Part("", sketch.positive, sketch.negative)]
     layout = Layout() if layout is None else layout
     positive = _Side(sketch.positive, sketch.scale, layout.positive)
     negative = _Side(sketch.negative, sketch.scale, layout.negative)
-    whole = max(len(layout.positive), len(layout.negative)) <= 1 and positive.size() + negative.size() <= MAX_BYTES
+    whole = fits and max(len(layout.positive), len(layout.negative)) <= 1
     by, cuts = (0, ([], [])) if whole else _choose((positive, negative), sketch.scale)
-    above = {name: _dense(sketch.positive, start, end, by) for name, start, end in positive.parts(cuts[0], "")}
-    below = {name: _dense(sketch.negative, start, end, by) for name, start, end in negative.parts(cuts[1], "-")}
+    above, below = positive.parts(cuts[0], ""), negative.parts(cuts[1], "-")
     names = dict.fromkeys(("", *above, *below))
-    return sketch.scale - by, [Part(name, above.get(name, _NO_BUCKETS), below.get(name, _NO_BUCKETS)) for name in names]
+    return by, [Part(name, above.get(name, _NO_BUCKETS), below.get(name, _NO_BUCKETS)) for name in names]
+
+
+def _size(buckets: Buckets) -> int:
+    """Return the buckets' size at their own scale, uncut: a byte a bucket, and one more for an occupied one."""
+    indexes = buckets.indexes
+    return indexes.item(-1) - indexes.item(0) + 1 + len(indexes) if len(indexes) else 0
 
 
 def _choose(sides: tuple[_Side, _Side], scale: int) -> tuple[int, tuple[list[int], list[int]]]:
@@ -189,11 +188,3 @@ def _scales_down(sides: tuple[_Side, _Side], cuts: tuple[list[int], list[int]], 
     room = MAX_BYTES - _PART_BYTES * (len(cuts[0]) + len(cuts[1]))
     fits = sides[0].bytes_at(by, cuts[0]) + sides[1].bytes_at(by, cuts[1]) <= room
     return int(fits.argmax()) if fits.any() else len(by) - 1
-
-
-def _dense(buckets: Buckets, start: int, end: int, by: int) -> DenseBuckets:
-    indexes = buckets.indexes[start:end] >> by
-    offset = int(indexes[0])
-    counts = np.zeros(int(indexes[-1]) - offset + 1, dtype=np.int64)
-    np.add.at(counts, indexes - offset, buckets.counts[start:end])
-    return DenseBuckets(offset, tuple(counts.tolist()))

@@ -7,7 +7,7 @@ of their own. Values are Python ints and floats: the SDK's encoder accepts nothi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -20,10 +20,10 @@ from opentelemetry.sdk.metrics.export import (
     NumberDataPoint,
     Sum,
 )
-from opentelemetry.sdk.metrics.export import Buckets as SdkBuckets
 
 from driftmeter import semconv
-from driftmeter.otlp._parts import DenseBuckets, Layout, cut
+from driftmeter.otlp._dense import DenseBuckets, dense
+from driftmeter.otlp._parts import Layout, Part, cut
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import OTHER, CategoricalSketch, NumericSketch, Sketch, Snapshot
 
@@ -42,6 +42,12 @@ class Points:
     start: int
     time: int
     by_metric: dict[semconv.Metric, list[Any]] = field(default_factory=dict)
+
+    def numbers(self, metric: semconv.Metric, pairs: Iterable[tuple[Attributes, float]]) -> None:
+        """Add points that are numbers."""
+        start, time = self.start, self.time
+        found = self.by_metric.setdefault(metric, [])
+        found += [NumberDataPoint(attributes, start, time, value) for attributes, value in pairs]
 
     def number(self, metric: semconv.Metric, attributes: Attributes, value: float) -> None:
         """Add a point that is a number."""
@@ -65,11 +71,11 @@ def model_attributes(model: Model) -> Attributes:
 
 def column_attributes(model: Model, column: Column) -> Attributes:
     """Return the attributes that name a model's column."""
-    return {
-        **model_attributes(model),
-        semconv.ML_COLUMN_NAME: column.name,
-        semconv.ML_COLUMN_ROLE: column.role,
-    }
+    return _name_column(model_attributes(model), column)
+
+
+def _name_column(model: Attributes, column: Column) -> Attributes:
+    return {**model, semconv.ML_COLUMN_NAME: column.name, semconv.ML_COLUMN_ROLE: column.role}
 
 
 def sketch_points(snapshot: Snapshot, *, layouts: Layouts | None = None) -> Points:
@@ -80,10 +86,16 @@ def sketch_points(snapshot: Snapshot, *, layouts: Layouts | None = None) -> Poin
         layouts: The parts of the running totals so far, for a cumulative stream; they are brought up to date.
     """
     points = Points(snapshot.start, snapshot.end)
-    for column, sketch in snapshot.columns.items():
-        attributes = column_attributes(snapshot.model, column)
-        layout = None if layouts is None else layouts[snapshot.model, column]
-        _add_column(points, attributes, column, sketch, layout)
+    model = model_attributes(snapshot.model)
+    cuts = [_cut(snapshot.model, column, sketch, layouts) for column, sketch in snapshot.columns.items()]
+    buckets = dense([(side, down) for down, parts in cuts for part in parts for side in (part.positive, part.negative)])
+    for (column, sketch), cut_ in zip(snapshot.columns.items(), cuts, strict=True):
+        attributes = _name_column(model, column)
+        if isinstance(sketch, CategoricalSketch):
+            _add_categorical(points, attributes, sketch)
+        else:
+            _add_numeric(points, attributes, sketch, cut_, buckets)
+        _add_unseen(points, {**attributes, semconv.ML_COLUMN_KIND: column.kind}, sketch)
     return points
 
 
@@ -101,26 +113,26 @@ def points_metrics(parts: Iterable[Points], *, temporality: AggregationTemporali
     return [_metric(metric, data_points, temporality) for metric, data_points in joined.items()]
 
 
-def _add_column(points: Points, attributes: Attributes, column: Column, sketch: Sketch, layout: Layout | None) -> None:
-    if isinstance(sketch, NumericSketch):
-        _add_numeric(points, attributes, sketch, layout)
-    else:
-        _add_categorical(points, attributes, sketch)
-    kind = {**attributes, semconv.ML_COLUMN_KIND: column.kind}
-    points.number(semconv.COLUMN_MISSING, kind, sketch.missing)
-    invalid = {"type_mismatch": sketch.mismatched}
-    if isinstance(sketch, NumericSketch):
-        invalid["non_finite"] = sketch.non_finite
-    for check, count in invalid.items():
-        if count:
-            points.number(semconv.COLUMN_INVALID, {**kind, semconv.ML_QUALITY_CHECK: check}, count)
+_Cut: TypeAlias = tuple[int, list[Part]]
 
 
-def _add_numeric(points: Points, attributes: Attributes, sketch: NumericSketch, layout: Layout | None) -> None:
-    if not sketch.count:
-        return
-    scale, parts = cut(sketch, layout)
+def _cut(model: Model, column: Column, sketch: Sketch, layouts: Layouts | None) -> _Cut:
+    """Return by how many scales a column goes down, and its parts: none where no value is in a bucket."""
+    if isinstance(sketch, CategoricalSketch) or not (sketch.zero_count or len(sketch.positive) or len(sketch.negative)):
+        return 0, []
+    return cut(sketch, None if layouts is None else layouts[model, column])
+
+
+def _add_numeric(
+    points: Points,
+    attributes: Attributes,
+    sketch: NumericSketch,
+    cut_: _Cut,
+    buckets: Iterator[tuple[int, DenseBuckets]],
+) -> None:
+    down, parts = cut_
     for part in parts:
+        (above, positive), (below, negative) = next(buckets), next(buckets)
         main = not part.name
         zero_count = sketch.zero_count if main else 0
         points.add(
@@ -129,13 +141,13 @@ def _add_numeric(points: Points, attributes: Attributes, sketch: NumericSketch, 
                 attributes=attributes if main else {**attributes, semconv.ML_COLUMN_PART: part.name},
                 start_time_unix_nano=points.start,
                 time_unix_nano=points.time,
-                count=sum(part.positive.counts) + sum(part.negative.counts) + zero_count,
+                count=above + below + zero_count,
                 # One part carries the whole sum, so that the sum over the parts is the column's.
                 sum=sketch.sum if main else 0.0,
-                scale=scale,
+                scale=sketch.scale - down,
                 zero_count=zero_count,
-                positive=_sdk_buckets(part.positive),
-                negative=_sdk_buckets(part.negative),
+                positive=positive,
+                negative=negative,
                 flags=0,
                 min=sketch.min,
                 max=sketch.max,
@@ -143,15 +155,19 @@ def _add_numeric(points: Points, attributes: Attributes, sketch: NumericSketch, 
         )
 
 
-def _sdk_buckets(buckets: DenseBuckets) -> SdkBuckets:
-    return SdkBuckets(offset=buckets.offset, bucket_counts=buckets.counts)
-
-
 def _add_categorical(points: Points, attributes: Attributes, sketch: CategoricalSketch) -> None:
-    for name, count in sketch.counts.items():
-        points.number(semconv.COLUMN_CATEGORIES, {**attributes, semconv.ML_CATEGORY: name}, count)
-    if sketch.other:
-        points.number(semconv.COLUMN_CATEGORIES, {**attributes, semconv.ML_CATEGORY: OTHER}, sketch.other)
+    counts = [*sketch.counts.items(), *([(OTHER, sketch.other)] if sketch.other else [])]
+    if counts:
+        named = (({**attributes, semconv.ML_CATEGORY: name}, count) for name, count in counts)
+        points.numbers(semconv.COLUMN_CATEGORIES, named)
+
+
+def _add_unseen(points: Points, attributes: Attributes, sketch: Sketch) -> None:
+    points.number(semconv.COLUMN_MISSING, attributes, sketch.missing)
+    non_finite = sketch.non_finite if isinstance(sketch, NumericSketch) else 0
+    for check, count in (("type_mismatch", sketch.mismatched), ("non_finite", non_finite)):
+        if count:
+            points.number(semconv.COLUMN_INVALID, {**attributes, semconv.ML_QUALITY_CHECK: check}, count)
 
 
 def _metric(metric: semconv.Metric, data_points: Sequence[Any], temporality: AggregationTemporality) -> Metric:
