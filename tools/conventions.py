@@ -23,8 +23,8 @@ _PAGE = """\
 
 Everything that driftmeter emits. Names are in the namespace `ml.*`, units are UCUM. Column names are attributes, never
 parts of metric names. All that is about a model has `ml.model.name` and, where one is known, `ml.model.version`; the
-tables leave these two out. [The glossary](glossary.md) explains the words; [architecture](architecture.md) says where
-the points are made.
+tables leave these two out. What is about a segment, a part of a model's rows, has `ml.segment.<name>` too.
+[The glossary](glossary.md) explains the words; [architecture](architecture.md) says where the points are made.
 
 ## Scopes
 

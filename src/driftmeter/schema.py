@@ -50,15 +50,36 @@ def name_digest(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a model's rows: those with one value in one column. Both names are cleaned, see `clean_name`."""
+
+    column: str
+    value: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "column", clean_name(self.column))
+        object.__setattr__(self, "value", clean_name(self.value))
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
-    """What predicts. An empty version means that none is known. Both are cleaned, see `clean_name`."""
+    """What predicts. An empty version means that none is known. Both are cleaned, see `clean_name`.
+
+    With a ``segment`` it is the model as it is for a part of its rows, which has sketches and signals of its own.
+    """
 
     name: str
     version: str = ""
+    segment: Segment | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", clean_name(self.name))
         object.__setattr__(self, "version", clean_name(self.version))
+
+    @property
+    def whole(self) -> Model:
+        """The model of all rows."""
+        return self if self.segment is None else Model(self.name, self.version)
 
 
 @dataclass(frozen=True, slots=True, order=True)

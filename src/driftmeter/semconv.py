@@ -62,6 +62,8 @@ ML_BASELINE_FEATURES: Final = "ml.baseline.features"
 ML_DISTANCE_METHOD: Final = "ml.distance.method"
 ML_QUALITY_CHECK: Final = "ml.quality.check"
 ML_PREDICTION_ID: Final = "ml.prediction.id"
+ML_SEGMENT: Final = "ml.segment."
+"""The start of an attribute's name, which ends with that of the column."""
 ERROR_TYPE: Final = "error.type"
 
 ATTRIBUTES: Final = (
@@ -105,6 +107,12 @@ ATTRIBUTES: Final = (
         "missing, non_finite, type_mismatch, out_of_range, unseen_category, constant, missing_column, "
         "unexpected_column or volume, which is about the whole window and has no column.",
         "missing",
+    ),
+    Attribute(
+        f"{ML_SEGMENT}<name>",
+        "string",
+        "What the model's rows are when they are not all of them: those with this value in the column `<name>`.",
+        "JFK",
     ),
     Attribute(ML_PREDICTION_ID, "string", "Joins a prediction with its outcome.", "b1c2"),
     Attribute(ERROR_TYPE, "string", "The exception's class, when the call failed.", "ValueError"),

@@ -5,17 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time as _time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from driftmeter.baseline import _file
 from driftmeter.baseline._blocks import blocks_by_rows, blocks_by_time
-from driftmeter.baseline._sketching import sketch_blocks, sketch_table
+from driftmeter.baseline._segments import rows_by_segment
+from driftmeter.baseline._sketching import Prepared, blocks_of
 from driftmeter.config import duration
 from driftmeter.exceptions import BaselineError
-from driftmeter.schema import BASELINE_KINDS, BaselineKind, Column, Kind, Model, Role
+from driftmeter.schema import BASELINE_KINDS, BaselineKind, Column, Kind, Model, Role, Segment
 from driftmeter.sketches import Sketch, Snapshot
 from driftmeter.tables import Table, UnreadableError, tabulate
 from driftmeter.typing import Int64Array
@@ -34,6 +37,7 @@ class Baseline:
         source: What it was built from, in its builder's words.
         id: A digest of the sketches: equal content, equal id. Empty for what is not built to last.
         blocks: The same rows by stretches of time, oldest first: how the columns vary when nothing is wrong.
+        segments: Baselines of parts of the rows, those with one value in one column.
     """
 
     snapshot: Snapshot
@@ -42,6 +46,7 @@ class Baseline:
     source: str = ""
     id: str = ""
     blocks: tuple[Snapshot, ...] = ()
+    segments: tuple[Baseline, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in BASELINE_KINDS:
@@ -59,6 +64,18 @@ class Baseline:
         """The model's features, in the order in which it takes them."""
         return [column for column in self.snapshot.columns if column.role == "feature"]
 
+    def of_segment(self, segment: Segment) -> Baseline | None:
+        """Return the baseline of a part of the rows, or None when there is none."""
+        return next((part for part in self.segments if part.model.segment == segment), None)
+
+    def renamed(self, model: Model) -> Baseline:
+        """Return the baseline, its segments too, as another model's."""
+        return replace(
+            self,
+            snapshot=replace(self.snapshot, model=model),
+            segments=tuple(part.renamed(replace(model, segment=part.model.segment)) for part in self.segments),
+        )
+
     @classmethod
     def from_frame(
         cls,
@@ -75,6 +92,8 @@ class Baseline:
         time: Any = None,
         block: str | float = "",
         block_rows: int = 0,
+        segments: Sequence[str] = (),
+        max_segments: int = 20,
     ) -> Baseline:
         """Build a baseline from the features that a model was trained or validated on.
 
@@ -93,6 +112,8 @@ class Baseline:
                 from block to block, so that what varies like that is not taken for drift.
             block: How long a block is: as long as the windows that will be compared, such as "1h"; needs ``time``.
             block_rows: Instead of ``time`` and ``block``, for rows in the order in which they came: rows a block.
+            segments: Features whose values get baselines of their own.
+            max_segments: The most frequent values of such a feature that are told apart; the rest is `__other__`.
 
         Raises:
             BaselineError: The frame has no rows or cannot be read, or the times cannot.
@@ -104,20 +125,34 @@ class Baseline:
             ("score", scores),
             ("label", labels),
         )
-        tables = [(role, _table(data, role)) for role, data in parts if data is not None]
-        columns: dict[Column, Sketch] = {}
-        for role, table in tables:
-            columns |= sketch_table(table, role=role, kinds=kinds or {})
+        tables = [
+            Prepared(_table(data, role), role=role, kinds=kinds or {}) for role, data in parts if data is not None
+        ]
+        features = tables[0]
         now = _time.time_ns()
         created = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
-        snapshot = Snapshot(Model(model, version), now, now, columns)
-        which = _block_of_row(len(tables[0][1]), time, block, block_rows)
-        blocks = () if which is None else _blocks(snapshot, tables, which, kinds or {})
-        return cls(snapshot, kind, created, source, _file.digest(snapshot), blocks)
+        which = _block_of_row(len(features), time, block, block_rows)
+        whole = _Part(Model(model, version), None)
+        split = [
+            _Part(Model(model, version, segment), rows)
+            for segment, rows in rows_by_segment(features, segments, max_segments=max_segments)
+        ]
+        # What has another number of rows belongs to no block and no segment.
+        aligned = [table for table in tables if len(table) == len(features)]
+        found: list[Baseline] = []
+        for part in (whole, *split):
+            columns: dict[Column, Sketch] = {}
+            for table in tables if part is whole else aligned:
+                columns |= table.sketch(part.rows)
+            snapshot = Snapshot(part.model, now, now, columns)
+            blocks = () if which is None else _blocks(snapshot, aligned, _within(which, part.rows))
+            found.append(cls(snapshot, kind, created, source, _file.digest(snapshot), blocks))
+        return replace(found[0], segments=tuple(found[1:]))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the baseline file (OTLP JSON); a file that is there is replaced at once, never half written."""
-        content = _file.Content(self.snapshot, self.kind, self.created, self.source, self.blocks)
+        parts = tuple(_file.Part(part.snapshot, part.blocks) for part in (self, *self.segments))
+        content = _file.Content(parts, self.kind, self.created, self.source)
         _file.write(Path(path), _file.to_text(content))
 
     @classmethod
@@ -133,16 +168,28 @@ class Baseline:
         """
         content = _file.read(Path(path), model=model)
         try:
-            return cls(
-                content.snapshot,
-                content.kind,
-                content.created,
-                content.source,
-                _file.digest(content.snapshot),
-                content.blocks,
-            )
+            whole, *segments = [
+                cls(
+                    part.snapshot,
+                    content.kind,
+                    content.created,
+                    content.source,
+                    _file.digest(part.snapshot),
+                    part.blocks,
+                )
+                for part in content.parts
+            ]
         except BaselineError as error:
             raise BaselineError(f"baseline {path}: {error}") from None
+        return replace(whole, segments=tuple(segments))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A model, of a segment or not, and the places of its rows; None for all."""
+
+    model: Model
+    rows: Int64Array | None
 
 
 def _table(data: Any, role: Role) -> Table:
@@ -171,14 +218,17 @@ def _block_of_row(rows: int, time: Any, block: str | float, block_rows: int) -> 
     return which
 
 
-def _blocks(
-    whole: Snapshot, tables: list[tuple[Role, Table]], which: Int64Array, kinds: Mapping[str, Kind]
-) -> tuple[Snapshot, ...]:
-    sketched = [
-        sketch_blocks(table, which, whole=whole.columns, role=role, kinds=kinds)
-        for role, table in tables
-        if len(table) == len(which)
-    ]
+def _within(which: Int64Array, rows: Int64Array | None) -> Int64Array:
+    """Return each row's block, -1 for rows that are not among these."""
+    if rows is None:
+        return which
+    inside = np.full_like(which, -1)
+    inside[rows] = which[rows]
+    return inside
+
+
+def _blocks(whole: Snapshot, tables: Sequence[Prepared], which: Int64Array) -> tuple[Snapshot, ...]:
+    sketched = [blocks_of(table, which, whole=whole.columns) for table in tables]
     blocks: list[Snapshot] = []
     for parts in zip(*sketched, strict=True):
         columns: dict[Column, Sketch] = {}

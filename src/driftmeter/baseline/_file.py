@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -21,19 +22,26 @@ MAX_BYTES: Final = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """What a file says."""
+class Part:
+    """All of a model's rows, or one segment's: as a whole and by blocks."""
 
     snapshot: Snapshot
+    blocks: tuple[Snapshot, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file says; all of the model's rows are the first part, its segments the others."""
+
+    parts: tuple[Part, ...]
     kind: BaselineKind
     created: str = ""
     source: str = ""
-    blocks: tuple[Snapshot, ...] = ()
 
 
 def to_text(content: Content) -> str:
     """Return the file's text: one line. The whole comes first, then the blocks, each in a scope of its own."""
-    snapshot = content.snapshot
+    snapshot = content.parts[0].snapshot
     attributes: dict[str, Any] = {
         semconv.ML_BASELINE_KIND: content.kind,
         semconv.ML_BASELINE_CREATED: content.created,
@@ -42,13 +50,17 @@ def to_text(content: Content) -> str:
         semconv.ML_BASELINE_FEATURES: [column.name for column in snapshot.columns if column.role == "feature"],
     }
     named = {name: value for name, value in attributes.items() if value}
-    scopes = [(named, _metrics(snapshot))]
-    scopes += [({semconv.ML_BASELINE_BLOCK: at}, _metrics(block)) for at, block in enumerate(content.blocks)]
+    scopes = [(named, _metrics(*(part.snapshot for part in content.parts)))]
+    by_block = zip_longest(*(part.blocks for part in content.parts))
+    scopes += [
+        ({semconv.ML_BASELINE_BLOCK: at}, _metrics(*(block for block in blocks if block is not None)))
+        for at, blocks in enumerate(by_block)
+    ]
     return otlp.to_json(otlp.to_request(scopes)) + "\n"
 
 
-def _metrics(snapshot: Snapshot) -> list[Metric]:
-    return otlp.sketch_metrics([snapshot], temporality=otlp.DELTA)
+def _metrics(*snapshots: Snapshot) -> list[Metric]:
+    return otlp.sketch_metrics(snapshots, temporality=otlp.DELTA)
 
 
 def digest(snapshot: Snapshot) -> str:
@@ -95,22 +107,23 @@ def read(path: Path, *, model: str = "") -> Content:
         requests = otlp.from_json(text)
         whole, parts = otlp.split_scopes(requests, semconv.ML_BASELINE_BLOCK)
         snapshots = otlp.snapshots(whole)
-        blocks = [otlp.snapshots(part) for part in parts]
+        blocks = [block for part in parts for block in otlp.snapshots(part)]
     except OSError as error:
         raise BaselineError(f"baseline {path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise BaselineError(f"baseline {path}: it is not text in UTF-8") from None
     except DecodeError as error:
         raise BaselineError(f"baseline {path}: {error}") from None
-    snapshot = _only(snapshots, path, model)
     attributes = otlp.scope_attributes(whole)
-    kind = cast("BaselineKind", attributes.get(semconv.ML_BASELINE_KIND, "training"))
+    names = attributes.get(semconv.ML_BASELINE_FEATURES)
     return Content(
-        _in_order(snapshot, attributes.get(semconv.ML_BASELINE_FEATURES)),
-        kind,
+        tuple(
+            Part(_in_order(snapshot, names), tuple(block for block in blocks if block.model == snapshot.model))
+            for snapshot in _of_one_model(snapshots, path, model)
+        ),
+        cast("BaselineKind", attributes.get(semconv.ML_BASELINE_KIND, "training")),
         str(attributes.get(semconv.ML_BASELINE_CREATED, "")),
         str(attributes.get(semconv.ML_BASELINE_SOURCE, "")),
-        tuple(block for found in blocks for block in found if block.model == snapshot.model),
     )
 
 
@@ -122,14 +135,21 @@ def _in_order(snapshot: Snapshot, names: Any) -> Snapshot:
     return replace(snapshot, columns={column: snapshot.columns[column] for column in columns})
 
 
-def _only(snapshots: list[Snapshot], path: Path, model: str) -> Snapshot:
-    by_name = {snapshot.model.name: snapshot for snapshot in snapshots}
+def _of_one_model(snapshots: list[Snapshot], path: Path, model: str) -> list[Snapshot]:
+    """Return a model's snapshots, the one of all rows first."""
+    by_name: dict[str, list[Snapshot]] = {}
+    for snapshot in snapshots:
+        by_name.setdefault(snapshot.model.name, []).append(snapshot)
     if not by_name:
         raise BaselineError(f"baseline {path}: it holds no columns ({semconv.COLUMN_VALUE.name} and others)")
     if model:
         if model not in by_name:
             raise BaselineError(f"baseline {path}: it holds no model {model!r}{did_you_mean(model, by_name)}")
-        return by_name[model]
-    if len(by_name) > 1:
+    elif len(by_name) > 1:
         raise BaselineError(f"baseline {path}: it holds several models, name one of {', '.join(sorted(by_name))}")
-    return snapshots[0]
+    named = by_name[model or next(iter(by_name))]
+    whole = next((snapshot for snapshot in named if snapshot.model.segment is None), None)
+    if whole is None:
+        raise BaselineError(f"baseline {path}: it holds segments of {named[0].model.name}, and not all of its rows")
+    segments = [snapshot for snapshot in named if snapshot.model.segment and snapshot.model.whole == whole.model]
+    return [whole, *segments]

@@ -10,7 +10,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from driftmeter import semconv
 from driftmeter.exceptions import DecodeError
 from driftmeter.otlp._wire import parse
-from driftmeter.schema import KINDS, ROLES, Column, Kind, Model
+from driftmeter.schema import KINDS, ROLES, Column, Kind, Model, Segment
 
 
 class Pairs(dict[bytes, tuple[str, Any]]):
@@ -58,7 +58,21 @@ def _shown(attributes: dict[str, Any]) -> str:
 def model_of(attributes: dict[str, Any], name: str) -> Model:
     """Return the model that a point of the metric ``name`` tells of."""
     version = text_of(attributes, semconv.ML_MODEL_VERSION, name, "")
-    return Model(text_of(attributes, semconv.ML_MODEL_NAME, name), version)
+    segment = segment_of(attributes)
+    if segment is not None and not isinstance(segment[1], str):
+        raise DecodeError(f"a point of {name} must have texts as segments; it has {_shown(attributes)}")
+    return Model(text_of(attributes, semconv.ML_MODEL_NAME, name), version, Segment(*segment) if segment else None)
+
+
+_SEGMENT: Final = semconv.ML_SEGMENT
+
+
+def segment_of(attributes: dict[str, Any]) -> tuple[str, Any] | None:
+    """Return the column and the value of the segment that a point tells of, unchecked; None for all of the rows."""
+    for key, value in attributes.items():
+        if key.startswith(_SEGMENT):
+            return key[len(_SEGMENT) :], value
+    return None
 
 
 def column_of(attributes: dict[str, Any], name: str) -> Column:

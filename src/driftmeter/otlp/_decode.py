@@ -17,7 +17,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
 from driftmeter import semconv
 from driftmeter.exceptions import DecodeError
-from driftmeter.otlp._attributes import Pairs, column_of, kind_of, model_of, text_of
+from driftmeter.otlp._attributes import Pairs, column_of, kind_of, model_of, segment_of, text_of
 from driftmeter.otlp._histogram_points import MAX_COUNT, Point, Unseen, numeric_sketches
 from driftmeter.otlp._wire import Request, metrics_in
 from driftmeter.schema import Column, Model
@@ -118,7 +118,11 @@ class _Gathered:
     def add(self, name: str, point: Any, attributes: dict[str, Any]) -> None:
         """Add a point of the metric ``name``."""
         start, end = point.start_time_unix_nano, point.time_unix_nano
-        called = attributes.get(semconv.ML_MODEL_NAME), attributes.get(semconv.ML_MODEL_VERSION)
+        called = (
+            attributes.get(semconv.ML_MODEL_NAME),
+            attributes.get(semconv.ML_MODEL_VERSION),
+            segment_of(attributes),
+        )
         model = self.known.get(called)
         if model is None:
             new = _ModelInParts(start, end)
@@ -206,7 +210,7 @@ def snapshots(requests: Iterable[Request]) -> list[Snapshot]:
             attributes = pairs.of(point)
             if running_total:
                 names = tuple(str(attributes.get(name)) for name in _NAMES_OF_A_COLUMN)
-                stream = (resource, name, *names, point.start_time_unix_nano)
+                stream = (resource, name, *names, segment_of(attributes), point.start_time_unix_nano)
                 cumulative.setdefault(stream, _Collected(name)).add(point, attributes)
             else:
                 gathered.add(name, point, attributes)

@@ -66,6 +66,8 @@ def model_attributes(model: Model) -> Attributes:
     attributes: Attributes = {semconv.ML_MODEL_NAME: model.name}
     if model.version:
         attributes[semconv.ML_MODEL_VERSION] = model.version
+    if model.segment is not None:
+        attributes[semconv.ML_SEGMENT + model.segment.column] = model.segment.value
     return attributes
 
 
