@@ -1,6 +1,14 @@
 """One watched call, from before the model runs until its rows are recorded.
 
-watched(...) -> span starts -> the model's own method -> duration, rows, span ends -> recorder
+features are copied -> span starts -> the model's own method -> span ends -> duration, rows, outputs
+
+A framework's module needs a `Framework`, and either `Patches` of its classes' methods or `call` for each call that it
+intercepts by itself. What trains is for `driftmeter.instrumentation._training`.
+
+Features are copied before the model runs, since some models change their input (``copy=False``), and recorded when it
+has run, together with what it predicted, so that both belong to the same interval. Rows of a call that fails are
+recorded too: what a model refuses is what people want to see. They cannot decide what a column is, though: of columns
+that no successful call had, nothing is recorded.
 """
 
 from __future__ import annotations
@@ -9,31 +17,38 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from opentelemetry import context, trace
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import StatusCode
 
 from driftmeter import semconv
 from driftmeter.instrumentation import _outermost
-from driftmeter.instrumentation._instruments import Instruments, instruments
-from driftmeter.otlp import model_attributes
-from driftmeter.recorder import ModelRecorder, Registry, active, guard
+from driftmeter.instrumentation._instruments import instruments
+from driftmeter.instrumentation._known import Known
+from driftmeter.recorder import Bound, Registry, active, guard
 from driftmeter.schema import Role
 from driftmeter.tables import Table, UnreadableError, tabulate
 
 
 class Framework(Protocol):
-    """What a framework's instrumentation tells of its models."""
+    """What a framework's instrumentation tells of its models.
+
+    All methods are called for each outermost call, so they must be cheap, and must not compute, copy or synchronise
+    anything. What they raise is swallowed and counted.
+    """
 
     name: str
+    """The value of ``ml.model.framework``."""
 
     def features(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return the rows that the model was called with."""
+        """Return the rows that the model was called with, as `driftmeter.tables.tabulate` takes them."""
 
     def feature_names(self, model: Any) -> Sequence[str]:
-        """Return the names of the features that the model was trained on, if it knows them."""
+        """Return the names of the features that the model was trained on, if it knows them; else an empty sequence.
+
+        A list, a tuple, or an array that is the same object each time costs least.
+        """
 
     def model_name(self, model: Any) -> str:
         """Return the name of a model that nobody named."""
@@ -42,19 +57,21 @@ class Framework(Protocol):
         """Return what the model predicted, as tables of rows."""
 
 
-@dataclass(slots=True)
 class _Call:
-    """What is known of a call while the model runs."""
+    """What is known of one call while the model runs."""
 
-    framework: Framework
-    instruments: Instruments
-    operation: str
-    features: Table | None
-    source: Any
-    recorder: ModelRecorder | None
-    attributes: dict[str, Any]
-    span: trace.Span
-    unreadable: str
+    __slots__ = ("features", "framework", "known", "model", "registry", "rows", "span", "unreadable")
+
+    def __init__(self, registry: Registry, framework: Framework, model: Any, known: Known) -> None:
+        self.registry = registry
+        self.framework = framework
+        self.model = model
+        self.known = known
+        self.rows: int | None = None
+        self.unreadable = ""
+        self.features: Table | None = None
+        """The rows as they came; None also when they have been recorded already."""
+        self.span: trace.Span = trace.INVALID_SPAN
 
 
 def call(
@@ -66,7 +83,16 @@ def call(
     framework: Framework,
     operation: str,
 ) -> Any:
-    """Call the model's own method, watched when it is the outermost; its result and its exceptions are untouched."""
+    """Call the model's own method, watched when it is the outermost; its result and its exceptions are untouched.
+
+    Args:
+        original: The method, as a function that takes the model first.
+        model: The model object. It is known by its identity, for as long as it lives.
+        args: Positional arguments, without the model.
+        kwargs: Keyword arguments.
+        framework: What the model's framework tells.
+        operation: The method's name, in all signals.
+    """
     registry = active()
     if registry is None or _outermost.is_nested():
         return original(model, *args, **kwargs)
@@ -74,20 +100,17 @@ def call(
     try:
         started: _Call | None = None
         with guard:
-            source = framework.features(args, kwargs)
-            started = _start(registry, model, source, framework=framework, operation=operation)
-        return _run(started, original, model, args, kwargs)
+            started = _start(registry, framework, model, operation, framework.features(args, kwargs))
+        return original(model, *args, **kwargs) if started is None else _run(started, original, args, kwargs)
     finally:
         _outermost.leave(token)
 
 
-def _run(
-    started: _Call | None, original: Callable[..., Any], model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    attached = context.attach(trace.set_span_in_context(started.span)) if started is not None else None
+def _run(started: _Call, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    attached = context.attach(trace.set_span_in_context(started.span))
     begin = time.perf_counter()
     try:
-        result = original(model, *args, **kwargs)
+        result = original(started.model, *args, **kwargs)
     except BaseException as error:
         duration = time.perf_counter() - begin
         with guard:
@@ -96,92 +119,116 @@ def _run(
     else:
         duration = time.perf_counter() - begin
         with guard:
-            _finish(started, model, result, duration)
+            _finish(started, result, duration)
         return result
     finally:
-        if attached is not None:
-            context.detach(attached)
+        context.detach(attached)
 
 
-def _start(registry: Registry, model: Any, source: Any, *, framework: Framework, operation: str) -> _Call:
-    told = instruments()
-    names = framework.feature_names(model)
+def _start(registry: Registry, framework: Framework, model: Any, operation: str, source: Any) -> _Call:
+    if registry.before_record is not None:
+        registry.ask_for_readers()
+    told = framework.feature_names(model)
+    bound = registry.bound(model)
+    known: Known | None = bound.kept.get(operation) if bound is not None else None
     features: Table | None = None
+    if known is not None and known.instruments is instruments():
+        features = known.table(source, told, registry.baseline_features)
     unreadable = ""
+    if known is None or features is None:
+        features, unreadable = _tabulated(registry, source, told)
+        known = _known(registry, framework, model, operation, told if features is None else features)
+        if features is not None:
+            features = known.named(features, registry)
+            known.remember(features, source, told, registry.baseline_features)
+    started = _Call(registry, framework, model, known)
+    attributes = known.attributes
+    if features is None:
+        started.unreadable = unreadable
+    else:
+        started.rows = features.rows
+        attributes = {**attributes, semconv.ML_BATCH_SIZE: features.rows}
+        with guard:
+            # By itself: a call whose rows are trouble has its span all the same.
+            if known.bound.recorder is not None and _is_first_look(known, source):
+                started.features = features.copy()
+    started.span = known.instruments.tracer.start_span(known.span_name, attributes=attributes)
+    return started
+
+
+def _tabulated(registry: Registry, source: Any, told: Sequence[str]) -> tuple[Table | None, str]:
+    """Return the rows, or why they cannot be read; the model itself will say what is wrong."""
     try:
         # One more than are watched: so the recorder sees, and says, that some are left out.
-        features = tabulate(source, names=names, max_columns=registry.config.max_columns + 1)
+        return tabulate(source, names=told, max_columns=registry.config.max_columns + 1), ""
     except UnreadableError as error:
-        # The model itself will say what is wrong with it, if anything is.
-        unreadable = str(error)
-    recorder = registry.recorder_for(
-        model,
-        default_name=framework.model_name(model),
-        names=features.names if features is not None else names,
-        named=features is None or features.named,
-    )
-    if features is not None and not features.named and recorder is not None:
-        features = registry.with_baseline_names(features, recorder.model)
-    identity = model_attributes(recorder.model) if recorder is not None else {}
-    attributes = {**identity, semconv.ML_MODEL_FRAMEWORK: framework.name, semconv.ML_OPERATION_NAME: operation}
-    span = told.tracer.start_span(
-        f"{operation} {recorder.model.name if recorder is not None else framework.model_name(model)}",
-        kind=SpanKind.INTERNAL,
-        attributes=attributes if features is None else {**attributes, semconv.ML_BATCH_SIZE: len(features)},
-    )
-    return _Call(framework, told, operation, features, source, recorder, attributes, span, unreadable)
+        return None, str(error)
 
 
-def _fail(started: _Call | None, error: BaseException, duration: float) -> None:
-    if started is None:
-        return
+def _known(
+    registry: Registry, framework: Framework, model: Any, operation: str, columns: Table | Sequence[str]
+) -> Known:
+    """Find out which model this is, by the columns of its rows, or by the names that it was trained on."""
+    names, named = (columns.names, columns.named) if isinstance(columns, Table) else (columns, True)
+    bound = registry.bind(model, default_name=framework.model_name(model), names=names, named=named)
+    known: Known | None = bound.kept.get(operation)
+    if known is None or known.instruments is not instruments():
+        known = Known(framework, operation, model, bound, instruments())
+        bound.kept[operation] = known
+    return known
+
+
+def _fail(started: _Call, error: BaseException, duration: float) -> None:
     kind = type(error).__qualname__
-    started.instruments.duration.record(duration, {**started.attributes, semconv.ERROR_TYPE: kind})
+    known = started.known
+    known.instruments.duration.record(duration, {**known.attributes, semconv.ERROR_TYPE: kind})
     started.span.set_attribute(semconv.ERROR_TYPE, kind)
     # The type alone: frameworks quote the offending value in the text, and feature values never leave the process.
     started.span.set_status(StatusCode.ERROR, kind)
     started.span.end()
-
-
-def _finish(started: _Call | None, model: Any, result: Any, duration: float) -> None:
-    if started is None:
+    recorder = known.bound.recorder
+    if recorder is None or started.features is None:
         return
+    if recorder.knows("feature", started.features):
+        started.registry.record(recorder, [("feature", started.features)])
+    else:
+        _last_looked.set(None)  # the next look at these rows is the first one
+
+
+def _finish(started: _Call, result: Any, duration: float) -> None:
+    known = started.known
     started.span.end()
-    started.instruments.duration.record(duration, started.attributes)
-    if started.features is not None:
-        started.instruments.rows.add(len(started.features), started.attributes)
-    registry = active()
-    if started.recorder is None or registry is None:
+    known.instruments.duration.record(duration, known.attributes)
+    if started.rows is not None:
+        known.rows.add(started.rows)
+    recorder = known.bound.recorder
+    if recorder is None:
         return
-    if started.features is None:
-        registry.tell_unreadable(started.recorder.model, started.unreadable)
-    tables: list[tuple[Role, Table]] = []
-    if started.features is not None and _is_first_look(started, model):
-        tables.append(("feature", started.features))
+    if started.unreadable:
+        started.registry.tell_unreadable(recorder.model, started.unreadable)
+    tables: list[tuple[Role, Table]] = [] if started.features is None else [("feature", started.features)]
     with guard:
         # By itself: the features, which count as seen now, are recorded even where the result is a riddle.
-        tables += started.framework.outputs(model, started.operation, result)
-    registry.record(started.recorder, tables)
+        tables += started.framework.outputs(started.model, known.operation, result)
+    started.registry.record(recorder, tables)
 
 
-_last_looked: Final[ContextVar[tuple[Any, Any, frozenset[str]] | None]] = ContextVar(
+_last_looked: Final[ContextVar[tuple[Any, Bound, tuple[str, ...]] | None]] = ContextVar(
     "driftmeter_last_features", default=None
 )
 
 
-def _is_first_look(started: _Call, model: Any) -> bool:
+def _is_first_look(known: Known, source: Any) -> bool:
     """Whether these rows are new: ``predict_proba(X)`` and then ``predict(X)`` on the same X are the same rows twice.
 
     Only another operation of the same model on the very same object counts as a second look.
     """
-    known = _last_looked.get()
-    if known is not None:
-        rows, of_model, operations = known
-        if rows() is started.source and of_model() is model and started.operation not in operations:
-            _last_looked.set((rows, of_model, operations | {started.operation}))
-            return False
+    last = _last_looked.get()
+    if last is not None and last[1] is known.bound and last[0]() is source and known.operation not in last[2]:
+        _last_looked.set((last[0], known.bound, (*last[2], known.operation)))
+        return False
     try:
-        _last_looked.set((weakref.ref(started.source), weakref.ref(model), frozenset({started.operation})))
+        _last_looked.set((weakref.ref(source), known.bound, (known.operation,)))
     except TypeError:  # lists and the like cannot be told from another list in the same place
         _last_looked.set(None)
     return True

@@ -1,48 +1,113 @@
-"""What calls are told to: the span's tracer, the duration and the rows, of the providers in force."""
+"""What calls are told to: tracer and instruments of the providers in force."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from opentelemetry import metrics, trace
 
 from driftmeter import semconv
+from driftmeter.recorder import guard
 
 
-@dataclass(frozen=True, slots=True)
+class RowCount:
+    """Rows predicted by the calls of one model and operation, until the next collection.
+
+    A `Counter.add` costs each call more than all of its rows' copying; an addition costs next to nothing.
+    """
+
+    __slots__ = ("_lock", "_rows", "attributes")
+
+    def __init__(self, attributes: Mapping[str, Any]) -> None:
+        self.attributes = dict(attributes)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all rows; a forked child starts like this."""
+        self._lock = threading.Lock()
+        self._rows = 0
+
+    def add(self, rows: int) -> None:
+        """Count rows."""
+        with self._lock:
+            self._rows += rows
+
+    def take(self) -> int:
+        """Return the rows since the last call."""
+        with self._lock:
+            rows, self._rows = self._rows, 0
+        return rows
+
+
 class Instruments:
-    """What a call is told to."""
+    """Tracer and instruments of one pair of providers."""
 
-    tracer: trace.Tracer
-    duration: metrics.Histogram
-    rows: metrics.Counter
+    def __init__(self, tracer_provider: Any, meter_provider: Any) -> None:
+        self.tracer = trace.get_tracer(
+            semconv.SCOPE_NAME, tracer_provider=tracer_provider, schema_url=semconv.SCHEMA_URL
+        )
+        meter = metrics.get_meter(semconv.SCOPE_NAME, meter_provider=meter_provider, schema_url=semconv.SCHEMA_URL)
+        self.duration = _histogram(meter, semconv.PREDICTION_DURATION, semconv.DURATION_BUCKETS)
+        self._rows = _counter(meter, semconv.PREDICTION_ROWS)
+        self._counts: dict[frozenset[tuple[str, Any]], RowCount] = {}
+        # What the SDK calls before each collection. It observes nothing, so nothing is sent under its name.
+        meter.create_observable_gauge("driftmeter.collection", callbacks=[_before_collection])
+
+    def rows(self, attributes: Mapping[str, Any]) -> RowCount:
+        """Return where the rows of calls with these attributes are counted."""
+        return self._counts.setdefault(frozenset(attributes.items()), RowCount(attributes))
+
+    def count_rows(self) -> None:
+        """Add the rows since the last collection to the counter of the SDK."""
+        for count in list(self._counts.values()):
+            rows = count.take()
+            if rows:
+                self._rows.add(rows, count.attributes)
+
+    def reset(self) -> None:
+        """Forget the rows since the last collection."""
+        for count in self._counts.values():
+            count.reset()
 
 
-def _made(tracer_provider: Any, meter_provider: Any) -> Instruments:
-    meter = metrics.get_meter(semconv.SCOPE_NAME, meter_provider=meter_provider, schema_url=semconv.SCHEMA_URL)
-    duration, rows = semconv.PREDICTION_DURATION, semconv.PREDICTION_ROWS
-    return Instruments(
-        trace.get_tracer(semconv.SCOPE_NAME, tracer_provider=tracer_provider, schema_url=semconv.SCHEMA_URL),
-        meter.create_histogram(
-            duration.name,
-            unit=duration.unit,
-            description=duration.says,
-            explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS,
-        ),
-        meter.create_counter(rows.name, unit=rows.unit, description=rows.says),
+def _before_collection(options: metrics.CallbackOptions) -> Iterable[metrics.Observation]:  # noqa: ARG001
+    with guard:
+        _in_force.count_rows()
+    return ()
+
+
+def _histogram(meter: metrics.Meter, metric: semconv.Metric, bounds: Sequence[float]) -> metrics.Histogram:
+    return meter.create_histogram(
+        metric.name, unit=metric.unit, description=metric.says, explicit_bucket_boundaries_advisory=bounds
     )
 
 
-_in_force = _made(None, None)
+def _counter(meter: metrics.Meter, metric: semconv.Metric) -> metrics.Counter:
+    return meter.create_counter(metric.name, unit=metric.unit, description=metric.says)
+
+
+_in_force = Instruments(None, None)
 
 
 def use_providers(*, tracer_provider: Any = None, meter_provider: Any = None) -> None:
     """Tell all calls from now on to these providers; by default to the global ones, whenever they are set."""
-    global _in_force  # noqa: PLW0603  # instrumented classes are global too
-    _in_force = _made(tracer_provider, meter_provider)
+    global _in_force  # instrumented classes are global too
+    before, _in_force = _in_force, Instruments(tracer_provider, meter_provider)
+    before.count_rows()
 
 
 def instruments() -> Instruments:
     """Return the instruments in force."""
     return _in_force
+
+
+def _after_fork_in_child() -> None:
+    # The parent sends what it counted.
+    _in_force.reset()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -7,7 +7,9 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+from driftmeter.instrumentation import _pools
 from driftmeter.instrumentation._call import Framework, call
+from driftmeter.instrumentation._outermost import is_nested
 
 _MARK: Final = "__driftmeter_watched__"
 
@@ -19,9 +21,13 @@ class Patches:
         self._framework = framework
         self._operations = operations
         self._classes: weakref.WeakSet[type] = weakref.WeakSet()
+        self._follows_pools = False
 
     def patch(self, cls: type) -> None:
         """Watch the class's methods, each where it is defined: often a mixin that is no model itself."""
+        if not self._follows_pools:
+            self._follows_pools = True
+            _pools.follow()
         for base in cls.__mro__[:-1]:
             for operation in self._operations:
                 attribute = vars(base).get(operation)
@@ -43,6 +49,8 @@ class Patches:
 
         @functools.wraps(original)
         def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if is_nested():
+                return original(self, *args, **kwargs)
             return call(original, self, args, kwargs, framework=framework, operation=operation)
 
         setattr(watched, _MARK, watched)
@@ -58,6 +66,9 @@ class Patches:
                 elif _is_watched(getattr(attribute, "fn", None)):
                     attribute.fn = attribute.fn.__wrapped__
         self._classes.clear()
+        if self._follows_pools:
+            self._follows_pools = False
+            _pools.unfollow()
 
 
 def _is_watched(attribute: Any) -> bool:

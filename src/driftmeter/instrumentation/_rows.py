@@ -29,7 +29,8 @@ def record_rows(
         recorder = registry.recorder(model)
         if recorder is not None:
             registry.record(recorder, tables)
-        instruments().rows.add(tables[0][1].rows, {**model_attributes(model), semconv.ML_OPERATION_NAME: "record"})
+        attributes = {**model_attributes(model), semconv.ML_OPERATION_NAME: "record"}
+        instruments().rows(attributes).add(tables[0][1].rows)
 
 
 def _output(role: Role, values: Any) -> Table:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
+import numpy as np
 import wrapt
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # no __all__ there
     BaseInstrumentor,
@@ -20,7 +22,7 @@ from driftmeter.instrumentation._methods import Patches
 from driftmeter.recorder import guard
 from driftmeter.schema import Kind, Role
 from driftmeter.sketches import category_name
-from driftmeter.tables import Table, UnreadableError, tabulate
+from driftmeter.tables import Names, Table, UnreadableError, tabulate
 
 OPERATIONS: Final = ("predict", "predict_proba", "decision_function")
 MAX_CLASSES: Final = 20
@@ -38,8 +40,8 @@ class SklearnFramework:
 
     def feature_names(self, model: Any) -> Sequence[str]:
         """Return ``feature_names_in_``, which estimators fitted on a frame have."""
-        names = getattr(model, "feature_names_in_", None)
-        return () if names is None else list(names)
+        names: Sequence[str] | None = getattr(model, "feature_names_in_", None)
+        return () if names is None else names
 
     def model_name(self, model: Any) -> str:
         """Return the class's name."""
@@ -49,7 +51,6 @@ class SklearnFramework:
         """Return predictions, or scores by class; of two classes the second one's, since the first follows from it."""
         if operation == "predict":
             return _predictions(model, result)
-        classes = getattr(model, "classes_", ())
         try:
             table = tabulate(result, max_columns=MAX_CLASSES + 1)
         except UnreadableError:
@@ -58,25 +59,58 @@ class SklearnFramework:
         if width > MAX_CLASSES or table.matrix is None:
             return []
         if width == 1:
-            return [("score", Table(("score",), table.rows, table.matrix))]
-        labels = [category_name(label) for label in classes] if len(classes) == width else table.names
-        if width == 2 and operation == "predict_proba":
-            return [("score", Table((f"score.{labels[1]}",), table.rows, table.matrix[:, 1:]))]
-        return [("score", Table(tuple(f"score.{label}" for label in labels), table.rows, table.matrix))]
+            return [("score", Table(_SCORE, table.rows, table.matrix))]
+        names = _score_names(model, operation, table)
+        return [("score", Table(names, table.rows, table.matrix[:, 1:] if len(names) < width else table.matrix))]
+
+
+_SCORE: Final = Names.of(("score",))
+_PREDICTION: Final = Names.of(("prediction",))
 
 
 def _predictions(model: Any, result: Any) -> list[tuple[Role, Table]]:
     if isinstance(result, tuple) and result:
         # Regressors that are asked for a standard deviation too (return_std=True) return it beside the predictions.
         result = result[0]
+    # A classifier's labels are names even where they are numbers.
+    classes = getattr(model, "classes_", None)
+    kind: Kind | None = None if classes is None else "categorical"
+    categories = classes if type(classes) is np.ndarray and classes.ndim == 1 else None
+    if type(result) is np.ndarray and result.ndim == 1 and kind is not None:
+        # As nearly all classifiers return them.
+        return [("prediction", Table(_PREDICTION, len(result), None, (result,), kind, categories=categories))]
     try:
-        table = tabulate(result, max_columns=MAX_CLASSES)
+        table = tabulate(result, names=_PREDICTION, max_columns=MAX_CLASSES)
     except UnreadableError:
         return []
-    names = ("prediction",) if len(table.names) == 1 else tuple(f"prediction.{i}" for i in range(len(table.names)))
-    # A classifier's labels are names even where they are numbers.
-    kind: Kind | None = "categorical" if hasattr(model, "classes_") else None
+    if len(table.names) == 1:
+        return [
+            ("prediction", Table(_PREDICTION, table.rows, table.matrix, table.columns, kind, categories=categories))
+        ]
+    names = tuple(f"prediction.{i}" for i in range(len(table.names)))
     return [("prediction", replace(table, names=names, kind=kind))]
+
+
+def _score_names(model: Any, operation: str, table: Table) -> Names:
+    """Return the names of a matrix of scores: of all classes, or, of two probabilities, of the second class alone."""
+    classes = getattr(model, "classes_", ())
+    if len(classes) != len(table.names):
+        labels = table.names
+    else:
+        labels = tuple(classes.tolist() if isinstance(classes, np.ndarray) else classes)
+    if len(labels) == 2 and operation == "predict_proba":
+        labels = labels[1:]
+    # True and 1 are equal, and two categories: so their types are part of what is looked up.
+    types = tuple(map(type, labels))
+    return (_names_of_scores if _PLAIN.issuperset(types) else _names_of_scores.__wrapped__)(labels, types)
+
+
+_PLAIN: Final = frozenset({str, int, float, bool})
+
+
+@lru_cache(maxsize=256)
+def _names_of_scores(labels: tuple[Any, ...], types: tuple[type, ...]) -> Names:  # noqa: ARG001
+    return Names.of([f"score.{category_name(label)}" for label in labels])
 
 
 class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types

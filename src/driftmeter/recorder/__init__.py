@@ -3,6 +3,17 @@
 from driftmeter.recorder._active import activate, active, decided
 from driftmeter.recorder._guard import guard
 from driftmeter.recorder._model import Columns, Limits, ModelRecorder
-from driftmeter.recorder._registry import Registry, load_baselines
+from driftmeter.recorder._registry import Bound, Registry, load_baselines
 
-__all__ = ["Columns", "Limits", "ModelRecorder", "Registry", "activate", "active", "decided", "guard", "load_baselines"]
+__all__ = [
+    "Bound",
+    "Columns",
+    "Limits",
+    "ModelRecorder",
+    "Registry",
+    "activate",
+    "active",
+    "decided",
+    "guard",
+    "load_baselines",
+]

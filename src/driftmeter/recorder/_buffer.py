@@ -8,17 +8,21 @@ batch and sketched later, outside the lock that callers take::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from driftmeter.schema import MAX_NAME_LENGTH, Column
 from driftmeter.sketches import category_name
-from driftmeter.tables import Coded, Table, to_categories, to_codes, to_float64
-from driftmeter.typing import Float64Array, Int64Array
+from driftmeter.tables import Coded, Table, to_categories, to_codes, to_float64, to_known_codes
+from driftmeter.typing import AnyArray, Float64Array, Int64Array
 
 _NUMERIC_DTYPES = "biuf"
+_LABEL_DTYPES = "biuU"
+_FEW: Final = 16
+"""Up to so many values a list costs less than codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +45,47 @@ class RowBuffer:
     def __init__(self, columns: tuple[Column, ...], *, capacity: int) -> None:
         self._numeric = [i for i, column in enumerate(columns) if column.kind == "numeric"]
         self._categorical = [i for i, column in enumerate(columns) if column.kind == "categorical"]
+        self._plain = not self._categorical
+        self._is_labels = not self._numeric and len(self._categorical) == 1
         self._capacity = capacity
         self._spare: Float64Array | None = None
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self._matrix = np.empty((0, len(self._numeric))) if self._spare is None else self._spare
+        self._use(np.empty((0, len(self._numeric))) if self._spare is None else self._spare)
         self._spare = None
         self._lists: list[list[Any]] = [[] for _ in self._categorical]
         self._coded: list[list[Coded]] = [[] for _ in self._categorical]
         self._mismatched = np.zeros(len(self._numeric), dtype=np.int64)
         self.rows = 0
 
+    def _use(self, matrix: Float64Array) -> None:
+        self._matrix = matrix
+        # Rows up to which a copy into the matrix leaves the buffer with room for more.
+        self._room = min(len(matrix), self._capacity - 1)
+
     @property
     def free(self) -> int:
         """How many rows still fit."""
         return self._capacity - self.rows
+
+    def append_all(self, table: Table) -> bool:
+        """Copy all of a table's rows, if that leaves room for more; else copy none and return False."""
+        end = self.rows + table.rows
+        matrix = table.matrix
+        if end <= self._room and matrix is not None and self._plain and matrix.dtype.kind in _NUMERIC_DTYPES:
+            # The way of nearly every call: this copy is all that it costs.
+            self._matrix[self.rows : end] = matrix
+            self.rows = end
+        elif end <= self._room and matrix is None and self._is_labels and _are_few_labels(table.columns[0]):
+            # The answer to a request of one row or a few: a classifier's labels.
+            self._lists[0] += table.columns[0].tolist()
+            self.rows = end
+        elif end < self._capacity:
+            self.append(table, 0, table.rows)
+        else:
+            return False
+        return True
 
     def append(self, table: Table, start: int, stop: int) -> None:
         """Copy the rows from ``start`` to ``stop``, no more than are free."""
@@ -64,16 +93,17 @@ class RowBuffer:
         if end > len(self._matrix):
             self._grow(end)
         matrix = table.matrix
-        if matrix is not None and not self._categorical and matrix.dtype.kind in _NUMERIC_DTYPES:
-            self._matrix[self.rows : end] = matrix if stop - start == len(matrix) else matrix[start:stop]
+        if matrix is not None and self._plain and matrix.dtype.kind in _NUMERIC_DTYPES:
+            self._matrix[self.rows : end] = matrix if stop - start == table.rows else matrix[start:stop]
         else:
             self._append_columns(table, start, stop, self._matrix[self.rows : end])
         self.rows = end
 
     def _append_columns(self, table: Table, start: int, stop: int, target: Float64Array) -> None:
         # All is read before anything is kept: a column that cannot be read must not leave half a row behind.
-        numbers = [to_float64(table.column(position)[start:stop]) for position in self._numeric]
-        categories = [_categories(table.column(position)[start:stop]) for position in self._categorical]
+        columns = _columns(table, start, stop)
+        numbers = [to_float64(columns[position]) for position in self._numeric]
+        categories = [_categories(columns[position], table.categories) for position in self._categorical]
         for at, (values, mismatched) in enumerate(numbers):
             target[:, at] = values
             self._mismatched[at] += mismatched
@@ -81,13 +111,13 @@ class RowBuffer:
             if isinstance(found, Coded):
                 self._coded[at].append(found)
             else:
-                self._lists[at].extend(found)
+                self._lists[at] += found
 
     def _grow(self, rows: int) -> None:
         # Twice as large each time, so that a model that is called rarely holds little.
         grown = np.empty((min(self._capacity, max(64, 2 * len(self._matrix), rows)), len(self._numeric)))
         grown[: self.rows] = self._matrix[: self.rows]
-        self._matrix = grown
+        self._use(grown)
 
     def detach(self) -> Batch:
         """Take out the rows that are held."""
@@ -102,13 +132,35 @@ class RowBuffer:
             self._spare = base
 
 
-def _categories(values: Any) -> Coded | list[Any]:
-    coded = to_codes(values)
-    if coded is not None:
-        return coded
-    # Long texts become names here: a buffer of them would hold whatever its callers sent.
-    return [_short(value) if type(value) is str else value for value in to_categories(values)]
+def _columns(table: Table, start: int, stop: int) -> Sequence[Any] | AnyArray:
+    """Return the columns of some rows."""
+    if table.matrix is None:
+        return [values[start:stop] for values in table.columns]
+    rows = table.matrix[start:stop].T
+    # Objects are read one by one anyhow: made lists at once.
+    if rows.dtype.kind != "O":
+        return rows
+    lists: list[Any] = rows.tolist()
+    return lists
 
 
-def _short(value: str) -> str:
-    return value if len(value) <= MAX_NAME_LENGTH else category_name(value)
+def _are_few_labels(values: Any) -> bool:
+    return (
+        type(values) is np.ndarray
+        and len(values) <= _FEW
+        and values.dtype.kind in _LABEL_DTYPES
+        and values.dtype.itemsize <= 4 * MAX_NAME_LENGTH
+    )
+
+
+def _categories(values: Any, known: AnyArray | None) -> Coded | list[Any]:
+    if len(values) > _FEW:
+        coded = to_codes(values) if known is None else to_known_codes(values, known)
+        if coded is not None:
+            return coded
+    found = to_categories(values)
+    for value in found:
+        if type(value) is str and len(value) > MAX_NAME_LENGTH:
+            # Long texts become names here: a buffer of them would hold whatever its callers sent.
+            return [category_name(value) if type(value) is str else value for value in found]
+    return found

@@ -11,13 +11,16 @@ first that came. Another class's model is another model::
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config
 from driftmeter.recorder._log_once import LogOnce
 from driftmeter.schema import Model
+
+MAX_HELD: Final = 100
+"""Declared objects without weak references that are kept alive; the first ones make room, and are not declared then."""
 
 
 class Identities:
@@ -28,7 +31,8 @@ class Identities:
         self._once = once
         self._declared: dict[int, tuple[Any, Model]] = {}
         self._baselines: dict[Model, tuple[Baseline, ...]] = {}
-        self._features: dict[Model, tuple[tuple[str, ...], ...]] = {}
+        self.features: Mapping[Model, tuple[tuple[str, ...], ...]] = {}
+        """The features of each model's baselines; replaced, not changed."""
         self._classes = {
             Model(name, configured.version): configured.match
             for name, configured in config.models.items()
@@ -40,7 +44,7 @@ class Identities:
         known = self.baselines(model)
         # Replaced, not changed: calls look models up without a lock.
         kept = (*(one for one in known if one.kind != baseline.kind), baseline)
-        self._features = {**self._features, model: tuple(tuple(c.name for c in one.features) for one in kept)}
+        self.features = {**self.features, model: tuple(tuple(c.name for c in one.features) for one in kept)}
         self._baselines = {**self._baselines, model: kept}
 
     def baselines(self, model: Model) -> tuple[Baseline, ...]:
@@ -49,12 +53,23 @@ class Identities:
 
     def declare(self, model_object: Any, model: Model) -> None:
         """Let a model object be known under a name of the user's."""
-        self._declared[id(model_object)] = (reference(model_object, lambda key: self._declared.pop(key, None)), model)
+        key = id(model_object)
+        held = reference(model_object, lambda: self._declared.pop(key, None))
+        self._declared[key] = (held if held is not None else model_object, model)
+        if held is None:
+            # It must be kept alive, or its place in memory, and so its name, would be another object's one day.
+            kept = [at for at, (one, _) in self._declared.items() if not isinstance(one, weakref.ref)]
+            if len(kept) > MAX_HELD:
+                del self._declared[kept[0]]
         self._classes.setdefault(model, type(model_object).__name__)
+
+    def declared(self, model_object: Any, default_name: str) -> Model:
+        """Return what the program or the configuration calls an object, else its class does."""
+        return self._told(model_object, default_name) or Model(default_name, self._config.model_version)
 
     def names(self, model: Model, width: int) -> tuple[str, ...]:
         """Return the names that a model's unnamed columns have by its baselines; none when no such number fits."""
-        fitting = [names for names in self._features.get(model, ()) if len(names) == width]
+        fitting = [names for names in self.features.get(model, ()) if len(names) == width]
         return fitting[0] if fitting and all(names == fitting[0] for names in fitting) else ()
 
     def identify(self, model_object: Any, default_name: str, names: Sequence[str], *, named: bool) -> Model:
@@ -109,14 +124,13 @@ class Identities:
 
     def _only(self, fits: Callable[[tuple[str, ...]], bool]) -> Model | None:
         """Return the model one of whose baselines fits; none when there are two."""
-        found = [model for model, features in self._features.items() if any(map(fits, features))]
+        found = [model for model, features in self.features.items() if any(map(fits, features))]
         return found[0] if len(found) == 1 else None
 
 
-def reference(model_object: Any, forget: Callable[[int], object]) -> Any:
-    """Hold on to an object without keeping it alive, where its class allows."""
-    key = id(model_object)
+def reference(model_object: Any, forget: Callable[[], object]) -> weakref.ref[Any] | None:
+    """Hold on to an object without keeping it alive; None where its class does not allow that."""
     try:
-        return weakref.ref(model_object, lambda _: forget(key))
+        return weakref.ref(model_object, lambda _: forget())
     except TypeError:
-        return model_object
+        return None

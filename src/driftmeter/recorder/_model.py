@@ -63,6 +63,7 @@ class ModelRecorder:
         self.model = model
         self._columns = columns
         self._limits = limits
+        self._drops = limits.overflow == "drop"
         self._step = step
         self._clock = clock
         self._kinds: dict[tuple[Role, str], Kind] = dict(columns.kinds)
@@ -72,6 +73,7 @@ class ModelRecorder:
     def expect(self, columns: Columns) -> None:
         """Take what is known of the columns from now on; rows of before keep what was known then."""
         with self._lock, self._sketching:
+            self._latest.clear()
             while self._shapes:
                 self._retire(self._shapes.popitem()[1])
             self._columns = columns
@@ -82,6 +84,7 @@ class ModelRecorder:
         self._lock = threading.Lock()
         self._sketching = threading.Lock()
         self._shapes: dict[tuple[Role, tuple[str, ...]], Shape] = {}
+        self._latest: dict[Role, Shape] = {}
         self._pending: dict[Column, Sketch] = {}
         self._closed: list[Snapshot] = []
         self._since = self._clock()
@@ -98,6 +101,13 @@ class ModelRecorder:
     def _next_step(self, now: int) -> int:
         return (now // self._step + 1) * self._step
 
+    def knows(self, role: Role, table: Table) -> bool:
+        """Whether tables of these columns were recorded before, so that their kinds are decided."""
+        shape = self._latest.get(role)
+        if shape is None or shape.names is not table.names:
+            shape = self._shapes.get((role, table.names))
+        return shape is not None and not shape.undecided
+
     def record(self, tables: Sequence[tuple[Role, Table]]) -> None:
         """Record the columns of one call: its features, predictions, scores."""
         self.has_recorded = True
@@ -107,7 +117,8 @@ class ModelRecorder:
         try:
             with self._lock:
                 try:
-                    ended += self._end_step(now)
+                    if now >= self._step_end:
+                        ended += self._end_step(now)
                     self._fill(tables, full)
                 finally:
                     if ended or full:
@@ -124,11 +135,17 @@ class ModelRecorder:
 
     def _fill(self, tables: Sequence[tuple[Role, Table]], full: list[tuple[Shape, Batch]]) -> None:
         """Copy the tables' rows into the buffers of their shapes; those that fill up are added to ``full``."""
-        shapes = [(self._shape(role, table), table) for role, table in tables if table.rows and table.names]
-        if self._limits.overflow != "drop":
-            for shape, table in shapes:
-                full += [(shape, batch) for batch in shape.fill(table)]
+        if self._drops:
+            self._fill_what_fits(tables)
             return
+        for role, table in tables:
+            if table.rows and table.names:
+                shape = self._shape(role, table)
+                if not shape.buffer.append_all(table):
+                    full += [(shape, batch) for batch in shape.fill(table)]
+
+    def _fill_what_fits(self, tables: Sequence[tuple[Role, Table]]) -> None:
+        shapes = [(self._shape(role, table), table) for role, table in tables if table.rows and table.names]
         # A row is dropped with all that belongs to it, its prediction too.
         rows = max((table.rows for _, table in shapes), default=0)
         room = min((shape.buffer.free for shape, _ in shapes), default=0)
@@ -189,6 +206,16 @@ class ModelRecorder:
             self._pending[column] = sketch if known is None else merge_sketches(known, sketch)
 
     def _shape(self, role: Role, table: Table) -> Shape:
+        shape = self._latest.get(role)
+        if shape is None or shape.names is not table.names or shape.undecided:
+            # In the order of their use, so that the shape that makes room is not one that this very call fills.
+            for known, latest in self._latest.items():
+                self._shapes[known, latest.names] = self._shapes.pop((known, latest.names))
+            self._latest[role] = shape = self._looked_up(role, table)
+            shape.names = table.names
+        return shape
+
+    def _looked_up(self, role: Role, table: Table) -> Shape:
         key = (role, table.names)
         shape = self._shapes.get(key)
         fresh = shape if shape is not None and not shape.undecided else self._new_shape(role, table)

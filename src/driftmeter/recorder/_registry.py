@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,6 +22,20 @@ from driftmeter.typing import Clock
 _SECOND: Final = 1_000_000_000
 
 
+class Bound:
+    """A model object that was looked up: its recorder, None when there are too many models, and what callers keep.
+
+    What is ``kept`` is gone when the object is, or when it is declared to be another model.
+    """
+
+    __slots__ = ("kept", "recorder", "reference")
+
+    def __init__(self, reference: Any, recorder: ModelRecorder | None) -> None:
+        self.reference = reference
+        self.recorder = recorder
+        self.kept: dict[Hashable, Any] = {}
+
+
 class Registry:
     """The models watched in this process, and their baselines."""
 
@@ -32,7 +46,7 @@ class Registry:
         self._recorders: dict[Model, ModelRecorder] = {}
         self._once = LogOnce()
         self._identities = Identities(config, once=self._once)
-        self._bound: dict[int, tuple[Any, ModelRecorder | None]] = {}
+        self._bound: dict[int, Bound] = {}
         self.before_record: Callable[[], None] | None = None
         """Called before each model is looked up, while nobody collects: the host waits here for a reader.
 
@@ -60,37 +74,60 @@ class Registry:
             self._identities.declare(model_object, model)
             self._bound.pop(id(model_object), None)
 
-    def recorder_for(
-        self, model_object: Any, *, default_name: str, names: Sequence[str], named: bool
-    ) -> ModelRecorder | None:
-        """Return the recorder of a model object, or None when there are too many models.
+    def bound(self, model_object: Any) -> Bound | None:
+        """Return what is known of a model object that was bound."""
+        return self._bound.get(id(model_object))
+
+    def bind(self, model_object: Any, *, default_name: str, names: Sequence[str], named: bool) -> Bound:
+        """Find out which model an object is, and remember that for as long as the object lives.
 
         Args:
-            model_object: What predicts.
+            model_object: What predicts. One whose class allows no weak references is not remembered: it would be kept
+                alive.
             default_name: Its name when nothing else names it: its class's.
             names: The names of the features that it was called with.
             named: Whether they are its own, not made up for columns without names.
         """
-        self._ask_for_readers()
-        bound = self._bound.get(id(model_object))
+        bound = self.bound(model_object)
         if bound is not None:
-            return bound[1]
+            return bound
         with self._lock:
             model = self._identities.identify(model_object, default_name, names, named=named)
-        recorder = self.recorder(model)
-        with self._lock:
-            self._bound[id(model_object)] = (reference(model_object, lambda key: self._bound.pop(key, None)), recorder)
-        return recorder
+        key = id(model_object)
+        bound = Bound(reference(model_object, lambda: self._bound.pop(key, None)), self.recorder(model))
+        if bound.reference is not None:
+            with self._lock:
+                self._bound[key] = bound
+        return bound
+
+    def recorder_for(
+        self, model_object: Any, *, default_name: str, names: Sequence[str], named: bool
+    ) -> ModelRecorder | None:
+        """Return the recorder of a model object, or None when there are too many models; arguments as of `bind`."""
+        return self.bind(model_object, default_name=default_name, names=names, named=named).recorder
+
+    def model_of(self, model_object: Any, *, default_name: str) -> Model:
+        """Return which model an object is, as far as that is known without its features; nothing is remembered."""
+        bound = self.bound(model_object)
+        if bound is not None and bound.recorder is not None:
+            return bound.recorder.model
+        return self._identities.declared(model_object, default_name)
 
     def record(self, recorder: ModelRecorder, tables: Sequence[tuple[Role, Table]]) -> None:
         """Record the columns of one call, if anybody collects."""
         if self.before_record is None:
             recorder.record(tables)
 
-    def _ask_for_readers(self) -> None:
+    def ask_for_readers(self) -> None:
+        """Look for readers, where there were none so far."""
         ask = self.before_record  # once: another thread may find a reader meanwhile
         if ask is not None:
             ask()
+
+    @property
+    def baseline_features(self) -> object:
+        """The features of all baselines: another object each time that they change."""
+        return self._identities.features
 
     def with_baseline_names(self, features: Table, model: Model) -> Table:
         """Return a model's rows without names under those of its baseline, if it has as many."""
@@ -99,7 +136,7 @@ class Registry:
 
     def recorder(self, model: Model) -> ModelRecorder | None:
         """Return the recorder of a model, or None when there are too many models."""
-        self._ask_for_readers()
+        self.ask_for_readers()
         recorder = self._recorders.get(model)
         if recorder is not None:
             return recorder

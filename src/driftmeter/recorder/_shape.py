@@ -29,6 +29,8 @@ class Shape:
     ) -> None:
         self.columns = columns
         self.undecided = undecided
+        self.names: tuple[str, ...] = ()
+        """The very names that the last table of this shape had: most tables of one model share one object."""
         self._ignored = ignored
         self._numeric = [column for column in columns if column.kind == "numeric"]
         self._categorical = [column for column in columns if column.kind == "categorical"]
@@ -44,9 +46,6 @@ class Shape:
 
     def fill(self, table: Table) -> list[Batch]:
         """Copy all of a table's rows into the buffer; return the batches that filled up on the way."""
-        if table.rows < self.buffer.free:
-            self.buffer.append(table, 0, table.rows)
-            return []
         full: list[Batch] = []
         start = 0
         while start < table.rows:

@@ -1,10 +1,11 @@
 """Batches of rows in the forms that people use, seen as named columns."""
 
-from driftmeter.tables._convert import Coded, kind_of, to_categories, to_codes, to_float64
-from driftmeter.tables._table import Table, UnreadableError, tabulate
+from driftmeter.tables._convert import Coded, kind_of, to_categories, to_codes, to_float64, to_known_codes
+from driftmeter.tables._table import Names, Table, UnreadableError, tabulate
 
 __all__ = [
     "Coded",
+    "Names",
     "Table",
     "UnreadableError",
     "kind_of",
@@ -12,4 +13,5 @@ __all__ = [
     "to_categories",
     "to_codes",
     "to_float64",
+    "to_known_codes",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import decimal
 import numbers
@@ -94,6 +95,9 @@ def _extension_array(values: Any) -> Float64Array | None:
 
 
 def _from_objects(values: list[Any]) -> tuple[Float64Array, int]:
+    if _PYTHON_NUMBERS.issuperset(map(type, values)):  # as nearly all are
+        with contextlib.suppress(OverflowError):  # an integer beyond float64
+            return np.array(values, dtype=np.float64), 0
     out = np.full(len(values), np.nan)
     mismatched = 0
     for i, value in enumerate(values):
@@ -124,11 +128,24 @@ def to_codes(values: Any) -> Coded | None:
 
     None for any other column, and where there are more categories than values: then the values are the lesser part.
     """
+    if type(values) is np.ndarray:
+        return None
     categorical = getattr(values, "cat", None)
     categories = getattr(categorical, "categories", None)
     if categorical is None or categories is None or len(categories) > len(values):
         return None
     return Coded(np.array(categorical.codes), categories.tolist())
+
+
+def to_known_codes(values: Any, categories: AnyArray) -> Coded | None:
+    """Return a plain array's codes among sorted categories; None where a value is none of them.
+
+    It costs a fraction of making Python objects and counting those.
+    """
+    if type(values) is not np.ndarray or values.dtype.kind != categories.dtype.kind or values.dtype.kind not in "biufU":
+        return None
+    codes = np.searchsorted(categories, values)
+    return Coded(codes, categories.tolist()) if (categories.take(codes, mode="clip") == values).all() else None
 
 
 def to_categories(values: Any) -> list[Any]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
@@ -21,14 +21,29 @@ from driftmeter.typing import AnyArray
 SMALL: Final = 64
 """Rows up to which a frame of mixed types is read as one array of objects."""
 _PLAIN: Final = "biufmM"
+_PROTOCOLS_OF_MEMORY: Final = ("__array_interface__", "__dlpack__", "__arrow_c_array__")
+
+
+class Names(tuple[str, ...]):
+    """Names of columns, cleaned (see `clean_name`) and made unique (x, x.1, x.2): a table takes them as they are.
+
+    Whoever makes many tables of the same columns keeps theirs: ``Names.of(names)``.
+    """
+
+    __slots__ = ()
+
+    @staticmethod
+    def of(names: Iterable[Any]) -> Names:
+        """Return names of whatever type, cleaned."""
+        return names if type(names) is Names else _unique(tuple(map(str, names)))
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """A batch of rows: ``matrix`` of shape (rows, len(names)), or else ``columns``, one sequence a name.
 
-    ``kind`` is given where it is known better than the values' type tells; ``named`` is False where the names are
-    made up: f0, f1, ... Names are cleaned (see `clean_name`) and made unique: x, x.1, x.2.
+    ``kind`` is given where it is known better than the values' type tells, ``categories`` where all values are likely
+    to be among these few: then they cost less to count. ``named`` is False where the names are made up: f0, f1, ...
     """
 
     names: tuple[str, ...]
@@ -37,15 +52,23 @@ class Table:
     columns: tuple[Any, ...] = ()
     kind: Kind | None = None
     named: bool = True
+    categories: AnyArray | None = None
 
     def __post_init__(self) -> None:
-        # Names that are texts already, nearly all, cost next to nothing.
-        texts = self.names if set(map(type, self.names)) <= {str} else tuple(map(str, self.names))
-        object.__setattr__(self, "names", _unique(texts))
+        if type(self.names) is not Names:
+            object.__setattr__(self, "names", Names.of(self.names))
 
     def column(self, at: int) -> Any:
         """Return the values of one column."""
         return self.columns[at] if self.matrix is None else self.matrix[:, at]
+
+    def copy(self) -> Table:
+        """Return a table that stays as it is, whatever becomes of the batch that this one is a view of."""
+        if self.matrix is not None:
+            return Table(self.names, self.rows, self.matrix.copy(), (), self.kind, self.named, self.categories)
+        # What has no copy, an Arrow column say, cannot be changed.
+        columns = tuple(values.copy() if hasattr(values, "copy") else values for values in self.columns)
+        return replace(self, columns=columns)
 
     def __len__(self) -> int:
         return self.rows
@@ -68,7 +91,7 @@ def tabulate(data: Any, *, names: Sequence[str] = (), max_columns: int = 500) ->
         UnreadableError: The data is none of these.
     """
     if type(data) is np.ndarray:
-        return _named(_array(data, max_columns), names)
+        return _array(data, names, max_columns)
     for module, read in (("pandas", _pandas), ("polars", _polars), ("pyarrow", _pyarrow), ("scipy.sparse", _sparse)):
         if module in sys.modules:
             table = read(sys.modules[module], data, max_columns)
@@ -79,15 +102,34 @@ def tabulate(data: Any, *, names: Sequence[str] = (), max_columns: int = 500) ->
     if isinstance(data, list | tuple):
         return _sequence(data, names, max_columns)
     if isinstance(data, np.ma.MaskedArray):
-        return _named(_array(_unmasked(data), max_columns), names)
+        return _array(_unmasked(data), names, max_columns)
     if hasattr(data, "__array__"):
-        try:
-            array = np.asarray(data)
-        except Exception as error:
-            # A tensor on a device, say: whatever its class raises.
-            raise UnreadableError(f"rows of type {type(data).__name__} give no array: {error}") from error
-        return _named(_array(array, max_columns), names)
+        return _array(_in_memory(data), names, max_columns)
     raise UnreadableError(f"rows must come as a table, an array or a list; got {type(data).__name__}")
+
+
+def _in_memory(data: Any) -> AnyArray:
+    """Return as an array what holds its values in memory.
+
+    What has ``__array__`` and no more may compute its values or read them from a file, as dask, xarray and h5py do:
+    the model will do that once, and must not have to do it twice.
+    """
+    kind = type(data).__name__
+    if not any(hasattr(data, protocol) for protocol in _PROTOCOLS_OF_MEMORY) and not _has_buffer(data):
+        raise UnreadableError(f"rows of type {kind} are not read: they may be computed by reading them")
+    try:
+        return np.asarray(data)
+    except Exception as error:
+        # A tensor on a device, say: whatever its class raises.
+        raise UnreadableError(f"rows of type {kind} give no array: {error}") from error
+
+
+def _has_buffer(data: Any) -> bool:
+    try:
+        memoryview(data).release()
+    except (TypeError, BufferError):
+        return False
+    return True
 
 
 def _unmasked(data: Any) -> AnyArray:
@@ -100,16 +142,26 @@ def _unmasked(data: Any) -> AnyArray:
 
 
 def _named(table: Table, names: Sequence[str]) -> Table:
-    width = len(table.columns) if table.matrix is None else table.matrix.shape[1]
-    named = len(names) >= width
-    found = tuple(names[:width]) if named else tuple(f"f{i}" for i in range(width))
-    return Table(found, table.rows, table.matrix, table.columns, named=named)
+    found, named = _fitting(names, len(table.columns))
+    return Table(found, table.rows, None, table.columns, named=named)
+
+
+def _fitting(names: Sequence[str], width: int) -> tuple[Names, bool]:
+    """Return names for so many columns, and whether they are those that were given."""
+    if len(names) < width:
+        return _made_up(width), False
+    return Names.of(names if len(names) == width else names[:width]), True
 
 
 @lru_cache(maxsize=256)
-def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
+def _made_up(width: int) -> Names:
+    return Names(f"f{i}" for i in range(width))
+
+
+@lru_cache(maxsize=256)
+def _unique(names: tuple[str, ...]) -> Names:
     """Return the names cleaned, those that others had before with a number; calls mostly come with the same ones."""
-    cleaned = tuple(map(clean_name, names))
+    cleaned = Names(map(clean_name, names))
     taken = set(cleaned)
     if len(taken) == len(names):
         return cleaned
@@ -121,14 +173,19 @@ def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
             numbers[name] += 1
             unique = clean_name(f"{name}.{numbers[name]}")
         found[unique] = None
-    return tuple(found)
+    return Names(found)
 
 
-def _array(array: AnyArray, max_columns: int) -> Table:
+def _array(array: AnyArray, names: Sequence[str], max_columns: int) -> Table:
     if array.ndim == 0 or array.dtype.names is not None:
         raise UnreadableError(f"an array must have rows and plain values; got shape {array.shape}, type {array.dtype}")
-    matrix = array.reshape(len(array), -1) if array.size else array.reshape(len(array), *array.shape[1:2] or (1,))
-    return Table((), len(array), matrix[:, :max_columns])
+    if array.ndim != 2:
+        array = array.reshape(len(array), -1) if array.size else array.reshape(len(array), *array.shape[1:2] or (1,))
+    rows, width = array.shape
+    if width > max_columns:
+        array, width = array[:, :max_columns], max_columns
+    found, named = _fitting(names, width)
+    return Table(found, rows, array, named=named)
 
 
 def _is(module: Any, data: Any, *names: str) -> bool:
