@@ -1,0 +1,168 @@
+"""XGBoost: its estimators, and its native Booster.
+
+A Booster is asked by ``predict(DMatrix)`` or ``inplace_predict(rows)``; the estimators call these, which then are
+nested. What explains a prediction (``pred_contribs``, ``pred_interactions``, ``pred_leaf``), or trains
+(``training=True``), is no prediction and is passed through.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import weakref
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from driftmeter.instrumentation._boosters import (
+    SCORE,
+    SCORE_OF_ONE,
+    BoosterInstrumentor,
+    BoosterPatches,
+    predictions,
+    scores,
+)
+from driftmeter.instrumentation._call import Framework
+from driftmeter.instrumentation._methods import Patches
+from driftmeter.instrumentation.sklearn import SklearnFramework
+from driftmeter.recorder import active
+from driftmeter.schema import Role
+from driftmeter.tables import Table
+from driftmeter.typing import AnyArray
+
+OPERATIONS: Final = ("predict", "predict_proba", "inplace_predict")
+MAX_CELLS: Final = 1 << 24
+"""Rows times columns of a DMatrix that is read: 64 MiB. One that is larger is watched without its rows."""
+
+_NO_PREDICTION: Final = ("pred_leaf", "pred_contribs", "pred_interactions", "training")
+_PROBABILITIES: Final = frozenset({"binary:logistic", "multi:softprob"})
+_CLASSES: Final = frozenset({"binary:hinge", "multi:softmax"})
+
+
+class XgboostFramework(SklearnFramework):
+    """What XGBoost's estimators tell of themselves."""
+
+    name = "xgboost"
+
+    def feature_names(self, model: Any) -> Sequence[str]:
+        """Return the booster's names; there are none where it was trained on an array."""
+        booster = _booster_of(model)
+        return (booster.feature_names or ()) if booster is not None else ()
+
+    def model_name(self, model: Any) -> str:
+        """Return the booster's attribute ``model_name``, which is saved with it; else the class's name."""
+        booster = _booster_of(model)
+        return (booster.attr("model_name") if booster is not None else None) or type(model).__name__
+
+
+class _Margins(XgboostFramework):
+    """An estimator asked for ``output_margin``."""
+
+    def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
+        return super().outputs(model, "decision_function", result)
+
+
+class _Ranks(XgboostFramework):
+    """A ranker, whose frame holds beside the features the column ``qid``, which says what is ranked together."""
+
+    def features(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        rows = super().features(args, kwargs)
+        if "qid" in getattr(rows, "columns", ()):
+            return rows[[name for name in rows.columns if name != "qid"]]
+        return rows
+
+
+class _Native(XgboostFramework):
+    """A Booster."""
+
+    def features(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        data = args[0] if args else kwargs.get("data")
+        return _rows_of(data) if type(data).__name__ == "DMatrix" else data
+
+    def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
+        objective = _objective_of(model)
+        if objective in _PROBABILITIES:
+            return scores(result, single=SCORE_OF_ONE)
+        if objective in _CLASSES and type(result) is np.ndarray:
+            return predictions(result.astype(np.int64), kind="categorical")
+        return predictions(result)
+
+
+class _NativeMargins(_Native):
+    """A Booster asked for margins."""
+
+    def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
+        return scores(result, single=SCORE)
+
+
+_ESTIMATOR: Final = XgboostFramework()
+_MARGINS: Final = _Margins()
+_RANKS: Final = _Ranks()
+_NATIVE: Final = _Native()
+_NATIVE_MARGINS: Final = _NativeMargins()
+
+
+def _choose(model: Any, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Framework | None:  # noqa: ARG001
+    if not hasattr(model, "get_booster"):
+        if any(kwargs.get(name) for name in _NO_PREDICTION):
+            return None
+        wants_margins = kwargs.get("output_margin") or kwargs.get("predict_type") == "margin"
+        return _NATIVE_MARGINS if wants_margins else _NATIVE
+    if getattr(model, "_estimator_type", None) == "ranker":
+        return _RANKS
+    return _MARGINS if kwargs.get("output_margin") else _ESTIMATOR
+
+
+def _booster_of(model: Any) -> Any:
+    """Return an estimator's booster, or the booster itself; None where the estimator is not fitted."""
+    if not hasattr(model, "get_booster"):
+        return model
+    with contextlib.suppress(AttributeError, ValueError):  # scikit-learn's NotFittedError is both
+        return model.get_booster()
+    return None
+
+
+def _rows_of(data: Any) -> AnyArray | Any:
+    """Return a DMatrix's rows, dense, with nulls where it holds nothing; the DMatrix itself when it cannot be read.
+
+    Categories are held as codes, whose names are lost, so a DMatrix with any is not read.
+    """
+    rows, width = data.num_row(), data.num_col()
+    registry = active()
+    kept = min(width, registry.config.max_columns + 1) if registry is not None else width
+    if rows * kept > MAX_CELLS or data.num_nonmissing() > MAX_CELLS or "c" in (data.feature_types or ()):
+        return data
+    held = data.get_data()
+    if held.nnz == rows * width and (held.indices.reshape(rows, width) == np.arange(width)).all():
+        dense: AnyArray = held.data.reshape(rows, width)
+        return dense
+    found = np.full((rows, kept), np.nan, dtype=np.float32)
+    at = np.repeat(np.arange(rows), np.diff(held.indptr.astype(np.int64)))
+    inside = held.indices < kept
+    found[at[inside], held.indices[inside]] = held.data[inside]
+    return found
+
+
+_objectives: Final[weakref.WeakKeyDictionary[Any, str]] = weakref.WeakKeyDictionary()
+
+
+def _objective_of(booster: Any) -> str:
+    """Return a booster's objective, which is asked once: it comes with all of the configuration, as JSON."""
+    objective = _objectives.get(booster)
+    if objective is None:
+        objective = str(json.loads(booster.save_config())["learner"]["objective"]["name"])
+        _objectives[booster] = objective
+    return objective
+
+
+class XgboostInstrumentor(BoosterInstrumentor):
+    """Watches XGBoost's estimators and its Booster."""
+
+    _package = "xgboost"
+
+    def _new_patches(self) -> Patches:
+        return BoosterPatches(_ESTIMATOR, OPERATIONS, choose=_choose, package=self._package)
+
+    def _roots(self, module: Any) -> Iterable[type]:
+        return [module.Booster, module.XGBModel]
