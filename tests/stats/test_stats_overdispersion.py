@@ -7,6 +7,7 @@ import pytest
 from scipy.special import ndtr, ndtri
 
 from driftmeter.stats import estimate_design_effect, homogeneity_p_values
+from driftmeter.stats._overdispersion import _spectrum
 
 BINS = 20
 
@@ -114,8 +115,10 @@ def test_the_same_whichever_of_the_two_matrices_is_smaller() -> None:
     padded = np.pad(blocks, ((0, 0), (0, 0), (0, 40)))
     short, wide = (estimate_design_effect(b, ordered=True) for b in (blocks, padded))
     for field in dataclasses.fields(short.omnibus):
-        np.testing.assert_allclose(getattr(short.omnibus, field.name), getattr(wide.omnibus, field.name))
-        np.testing.assert_allclose(getattr(short.cumulative, field.name), getattr(wide.cumulative, field.name))
+        np.testing.assert_allclose(getattr(short.omnibus, field.name), getattr(wide.omnibus, field.name), rtol=0.02)
+        np.testing.assert_allclose(
+            getattr(short.cumulative, field.name), getattr(wide.cumulative, field.name), rtol=0.02
+        )
 
 
 def test_a_window_with_more_traffic_is_given_more_room() -> None:
@@ -226,3 +229,15 @@ def test_the_mean_counts_only_where_rows_are_alike_and_bins_ordered() -> None:
         homogeneity_p_values(live, baseline, ordered=False, design_effect=effect, block_mean_p=p) for p in (far, None)
     ]
     np.testing.assert_array_equal(*unordered)
+
+
+@pytest.mark.parametrize(("blocks", "directions"), [(8, 30), (40, 12), (30, 30)])
+def test_the_spectrum_is_that_of_the_covariance(blocks: int, directions: int) -> None:
+    rng = np.random.default_rng([blocks, directions])
+    deviations = rng.standard_normal((blocks, 6, directions)) * rng.gamma(1.0, 1.0, (1, 6, directions))
+    deviations[:, 5] = 0.0
+    eigenvalues = np.array([np.linalg.eigvalsh(e.T @ e) for e in np.moveaxis(deviations, 1, 0)])
+    total, square, largest = _spectrum(deviations)
+    np.testing.assert_allclose(total, eigenvalues.sum(axis=1), atol=1e-12)
+    np.testing.assert_allclose(square, (eigenvalues**2).sum(axis=1), atol=1e-9)
+    np.testing.assert_allclose(largest, eigenvalues[:, -1], rtol=0.01, atol=1e-12)

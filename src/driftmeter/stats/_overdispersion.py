@@ -51,6 +51,8 @@ INDEPENDENCE_LEVEL = 0.06
 _HEAVY_TAILS = 1.3
 
 _VARIES_LESS_LEVEL = 0.05
+_POWERS = 12
+_ONE_THREAD = 200_000
 
 
 @dataclass(frozen=True)
@@ -230,15 +232,15 @@ def _scale(
     trace: FloatArray,
     trace_of_square: FloatArray,
 ) -> ScaleEstimate:
-    """Compare the eigenvalues with the traces under independence."""
+    """Compare the spectrum with the traces under independence."""
     degrees = series.degrees
     estimable = (series.seen >= LEAST_BLOCKS) & (degrees >= LEAST_BLOCKS - 1) & (trace > 0)
     mean = np.where(estimable, trace, 1.0)
     most = np.where(estimable, np.maximum(mean**2 / np.where(estimable, trace_of_square, 1.0), 1.0), 1.0)
     f = np.where(estimable, degrees, LEAST_BLOCKS - 1.0)
-    eigenvalues = _eigenvalues(deviations) / f[:, None]
-    scale = eigenvalues.sum(axis=1)
-    square = (eigenvalues**2).sum(axis=1) - scale**2 / f
+    scale, square, largest = _spectrum(deviations)
+    scale, square, largest = scale / f, square / f**2, largest / f
+    square -= scale**2 / f
     square *= _HEAVY_TAILS * f**2 / ((f - 1.0) * (f + 2.0))
     square = np.maximum(square, (1.0 - 1.0 / np.sqrt(f + 1.0)) * _half_variance(deviations, f + 1.0))
     unbiased = f / series.independent_degrees(correlation)
@@ -246,7 +248,7 @@ def _scale(
     factor = np.maximum(unbiased * scale / mean, 1.0)
     scale = np.maximum(scale, mean / unbiased)
     freedom = np.clip(scale**2 / np.maximum(square, 1e-300), 1.0, most)
-    lead = np.clip(eigenvalues[:, -1] / scale, 1.0 / freedom, 1.0 / np.sqrt(freedom))
+    lead = np.clip(largest / scale, 1.0 / freedom, 1.0 / np.sqrt(freedom))
     return ScaleEstimate(
         factor=np.where(estimable, factor, 1.0),
         mean=mean,
@@ -276,12 +278,37 @@ def _half_variance(deviations: FloatArray, blocks: FloatArray) -> FloatArray:
     return half
 
 
-def _eigenvalues(deviations: FloatArray) -> FloatArray:
-    """Eigenvalues of `sum(e e')` per column, ascending, from the smaller of the two matrices that have them."""
+def _spectrum(deviations: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Of the eigenvalues of `sum(e e')`: the sum, the sum of squares and the largest, each of shape (d,)."""
     if 0 in deviations.shape:
-        return np.zeros((deviations.shape[1], 1))
-    by_column = np.ascontiguousarray(np.moveaxis(deviations, 1, 0))
+        zero = np.zeros(deviations.shape[1])
+        return zero, zero, zero
+    by_column = np.moveaxis(deviations, 1, 0)
     turned = np.swapaxes(by_column, 1, 2)
-    gram = by_column @ turned if by_column.shape[1] <= by_column.shape[2] else turned @ by_column
-    eigenvalues: FloatArray = np.maximum(np.linalg.eigvalsh(gram), 0.0)
-    return eigenvalues
+    # Both matrices have them; the smaller one is cheaper.
+    gram = _product(by_column, turned) if by_column.shape[1] <= by_column.shape[2] else _product(turned, by_column)
+    total = np.einsum("dii->d", gram)
+    gram /= np.where(total > 0, total, 1.0)[:, None, None]
+    squared = _product(gram, gram)
+    # The power method, two powers at a time, from the column that is longest.
+    longest = np.einsum("dii->di", squared).argmax(axis=1)
+    vector = np.take_along_axis(squared, longest[:, None, None], axis=2)[..., 0]
+    for _ in range(_POWERS):
+        vector = np.einsum("dij,dj->di", squared, vector)
+        vector /= np.maximum(np.sqrt((vector**2).sum(axis=1, keepdims=True)), 1e-300)
+    largest = np.einsum("di,dij,dj->d", vector, gram, vector)
+    return total, np.einsum("dii->d", squared) * total**2, largest * total
+
+
+def _product(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Matrix products of shape (d, i, k) and (d, k, j), in slices of k so small that each takes one thread.
+
+    OpenBLAS takes all threads for a larger one, which wait for each other longer than they compute on a busy machine.
+    """
+    step = max(_ONE_THREAD // (a.shape[1] * b.shape[2]), 1)
+    if step >= a.shape[2]:
+        return a @ b
+    product = np.zeros((a.shape[0], a.shape[1], b.shape[2]))
+    for k in range(0, a.shape[2], step):
+        product += a[:, :, k : k + step] @ b[:, k : k + step]
+    return product
