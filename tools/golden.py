@@ -98,11 +98,18 @@ def cases() -> dict[str, Case]:
             {"window": "1m", "step": "1m", "learn_rows": 300},
             [[_usual(0)], [_usual(1)], [_usual(2)], [_usual(3)], [_larger(4)]],
         ),
-        "a_minute_is_compared_with_the_one_two_minutes_before_and_another_model": Case(
-            {"window": "1m", "step": "1m", "seasonal": ["2m"], "models": {"pay": {"compare_with": "pay@2"}}},
+        "a_challenger_is_compared_with_its_champion": Case(
+            {"window": "1m", "step": "1m", "learn_rows": 0, "models": {"pay": {"compare_with": "pay@2"}}},
             [
                 [sketch(step), replace(_usual(step), model=Model("pay", "2"))]
-                for step, sketch in enumerate([_usual, _usual, _usual, _larger])
+                for step, sketch in enumerate([_usual, _usual, _larger])
+            ],
+        ),
+        "a_minute_is_compared_with_the_one_two_minutes_before": Case(
+            {"window": "1m", "step": "1m", "learn_rows": 0, "seasonal": ["2m"]},
+            [
+                [_served(step, {"size": rng.integers(0, 12, 100) + (6 if step == 12 else 0)})]  # eight are learned from
+                for step in range(14)
             ],
         ),
     }

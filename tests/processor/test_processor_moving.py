@@ -59,19 +59,34 @@ def test_the_same_hour_yesterday_tells_a_change_from_the_time_of_day() -> None:
         for key, value in served.serve(snapshot(hour, Model("m"), mean=usual_at(hour) + changed)).items():
             found[key].append((hour, value))
     daily, two_days = dict(found["seasonal", "24h"]), dict(found["seasonal", "2d"])
-    assert list(daily) == list(range(24, 96))
-    assert list(two_days) == list(range(48, 96))
-    assert sum(daily[hour] for hour in range(24, 84)) == 0
+    # The first eight comparisons say how days differ.
+    assert list(daily) == list(range(32, 96))
+    assert list(two_days) == list(range(56, 96))
+    assert sum(daily[hour] for hour in range(32, 84)) == 0
     assert all(daily[hour] == two_days[hour] == 1 for hour in range(84, 96))
     assert set(found) == {("seasonal", "24h"), ("seasonal", "2d"), ("previous_window", "")}
 
 
 def test_a_season_is_told_by_its_offset_in_events_too() -> None:
     served = Served(seasonal=(2 * HOUR, 3 * HOUR))
-    for hour, mean in enumerate([0.0, 0.0, 0.0, 0.0, 3.0]):
+    for hour, mean in enumerate([0.0] * 12 + [3.0]):
         served.serve(snapshot(hour, Model("m"), mean=mean))
     detected = [event.attributes["ml.baseline.id"] for event in served.events if event.name == "ml.drift.detected"]
     assert sorted(detected) == ["2h", "3h"]
+
+
+def test_days_that_differ_anyway_are_no_change_and_one_that_differs_more_is() -> None:
+    served = Served(seasonal=(24 * HOUR,))
+    rng = np.random.default_rng(4)
+    found = []
+    for hour in range(24 * 8):
+        weather = float(rng.normal(0.0, 0.2))  # one hour's rows share it
+        changed = 2.0 if hour >= 24 * 7 else 0.0
+        found.append(served.serve(snapshot(hour, Model("m"), mean=usual_at(hour) + weather + changed)))
+    verdicts = [one.get(("seasonal", "24h")) for one in found]
+    usual, later = verdicts[32 : 24 * 7], verdicts[24 * 7 :]
+    assert sum(usual) <= 1
+    assert sum(later) >= 20
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -10,6 +10,7 @@ import numpy as np
 
 from driftmeter import stats
 from driftmeter.baseline import Baseline
+from driftmeter.processor._experience import Experience
 from driftmeter.processor._grid import Grid, NumericGrid, joined_labels, make_grid
 from driftmeter.processor._rules import Rules
 from driftmeter.schema import Column
@@ -141,6 +142,7 @@ class Comparer:
         before: Collection[Column] = (),
         standing: Collection[Column] = (),
         share: float = 1.0,
+        experience: Experience | None = None,
     ) -> list[Verdict]:
         """Return a verdict for each column of the baseline that has enough rows in the window.
 
@@ -150,6 +152,7 @@ class Comparer:
             before: The columns that were suspected in the window before.
             standing: The columns whose verdict is 1 so far: it stays while they are suspected at the full rates.
             share: The share of alpha that this look may spend, see `alpha_share`.
+            experience: What such comparisons showed so far, if that is to be learned; it learns from this one.
         """
         rows = [int(window.bins[part].sum()) for part in self._slices]
         chosen = tuple(at for at, count in enumerate(rows) if count >= rules.min_rows)
@@ -161,6 +164,10 @@ class Comparer:
         ordered = np.array([self._grids[at].column.kind == "numeric" for at in chosen])
         effect = self._design_effect(chosen, groups, ordered)
         p_values = stats.homogeneity_p_values(live, baseline, ordered=ordered, design_effect=effect)
+        if experience is not None:
+            columns = [self._grids[at].column for at in chosen]
+            p_values = np.maximum(p_values, experience.p_values(columns, live, baseline))
+            experience.note(columns, live, baseline)
         adjusted = stats.benjamini_hochberg(p_values)
         moved = stats.moved_share(live, baseline)
         measured = self._distances(chosen, groups, live, baseline, rules)
@@ -170,8 +177,8 @@ class Comparer:
             method, distance = measured[i]
             mine = rules.of(column)
             # Two windows that are held against the same few rows err alike: then one says no more than the other.
-            telling = baseline[i].sum() >= BASELINE_TO_WINDOW * live[i].sum()
-            rate = mine.alpha_repeated if telling else mine.alpha
+            apart = baseline[i].sum() >= BASELINE_TO_WINDOW * live[i].sum()
+            rate = mine.alpha_repeated if apart else mine.alpha
             moved_enough = bool(moved[i] >= mine.effect_floor)
             suspected = moved_enough and bool(adjusted[i] <= rate * share)
             stands = moved_enough and column in standing and bool(adjusted[i] <= rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,6 +12,7 @@ from driftmeter.baseline import Baseline
 from driftmeter.config import Config
 from driftmeter.processor import _moving, _quality
 from driftmeter.processor._comparison import Comparer, Verdict
+from driftmeter.processor._experience import Experience
 from driftmeter.processor._history import History
 from driftmeter.processor._learning import Learning
 from driftmeter.processor._moving import Moving
@@ -96,13 +98,16 @@ class ModelProcessor:
         self._moving = self._moving_baselines(offsets, other)
         self._keeps_history = watched or bool(self._moving)
         self._standing: dict[Moving, Comparison | None] = dict.fromkeys(self._moving)
+        self._experience = {moving: Experience(windows=moving.season) for moving in self._moving if moving.season}
         self._suspicions: dict[object, Suspicion] = {}
         self._violated: frozenset[tuple[Column | None, str]] = frozenset()
         self._volume: _quality.Finding | None = None
 
     def _moving_baselines(self, offsets: Sequence[int], other: Callable[[str, int], Snapshot | None]) -> list[Moving]:
         min_rows = self._rules.min_rows
-        moving = [_moving.seasonal(self._history, offset=offset, min_rows=min_rows) for offset in offsets]
+        moving = [
+            _moving.seasonal(self._history, offset=offset, window=self._window, min_rows=min_rows) for offset in offsets
+        ]
         if self._config.previous_window:
             moving.append(_moving.previous_window(self._history, min_rows=min_rows))
         if self._rules.compare_with:
@@ -235,6 +240,14 @@ class ModelProcessor:
             return None
         suspicion = self._suspicions.setdefault(moving, Suspicion())
         before = suspicion.until(end - self._window)
-        verdicts = comparer.verdicts(comparer.count(live), self._rules, before=before, standing=suspicion.detected)
+        verdicts = comparer.verdicts(
+            comparer.count(live),
+            self._rules,
+            before=before,
+            standing=suspicion.detected,
+            experience=self._experience.get(moving),
+        )
+        # What is not known yet has no p-value, and so no verdict.
+        verdicts = [verdict for verdict in verdicts if not math.isnan(verdict.p_value)]
         suspicion.note(end, verdicts, before=before)
         return Comparison(comparer.baseline, verdicts)

@@ -37,11 +37,13 @@ class Moving:
         id: Which one, where there can be several: the offset, the other model.
         find: Returns the snapshots that a window ending at a time is compared with, the one meant last and before it
             those that show how windows differ; empty when there are none.
+        season: How many windows it lies back, if how windows differ is learned from comparisons; else 0.
     """
 
     kind: BaselineKind
     id: str
     find: Callable[[int], Sequence[Snapshot]]
+    season: int = 0
 
     def comparer(self, end: int, rules: Rules) -> Comparer | None:
         """Return what compares a window that ended at ``end``, or None when there is nothing to compare it with."""
@@ -62,14 +64,14 @@ def previous_window(history: History, *, min_rows: int) -> Moving:
     return Moving("previous_window", "", find)
 
 
-def seasonal(history: History, *, offset: int, min_rows: int) -> Moving:
-    """Return the window that ended ``offset`` nanoseconds earlier."""
+def seasonal(history: History, *, offset: int, window: int, min_rows: int) -> Moving:
+    """Return the window of ``window`` nanoseconds that ended ``offset`` earlier."""
 
     def find(end: int) -> list[Snapshot]:
-        window = history.window(end - offset)
-        return [window] if window is not None and window.rows >= min_rows else []
+        found = history.window(end - offset)
+        return [found] if found is not None and found.rows >= min_rows else []
 
-    return Moving("seasonal", offset_name(offset), find)
+    return Moving("seasonal", offset_name(offset), find, season=offset // window)
 
 
 def other_model(name: str, window: Callable[[str, int], Snapshot | None], *, min_rows: int) -> Moving:
