@@ -101,14 +101,17 @@ def cases() -> dict[str, Case]:
         "a_challenger_is_compared_with_its_champion": Case(
             {"window": "1m", "step": "1m", "learn_rows": 0, "models": {"pay": {"compare_with": "pay@2"}}},
             [
-                [sketch(step), replace(_usual(step), model=Model("pay", "2"))]
-                for step, sketch in enumerate([_usual, _usual, _larger])
+                [
+                    _served(step, _columns(400, step, **({"country": ["it"] * 400} if step == 2 else {}))),
+                    replace(_served(step, _columns(400, 50 + step)), model=Model("pay", "2")),
+                ]
+                for step in range(3)
             ],
         ),
         "a_minute_is_compared_with_the_one_two_minutes_before": Case(
             {"window": "1m", "step": "1m", "learn_rows": 0, "seasonal": ["2m"]},
             [
-                [_served(step, {"size": rng.integers(0, 12, 100) + (6 if step == 12 else 0)})]  # eight are learned from
+                [_served(step, {"size": rng.integers(0, 12, 400) + (6 if step == 12 else 0)})]  # eight are learned from
                 for step in range(14)
             ],
         ),

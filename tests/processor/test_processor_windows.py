@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 
 import numpy as np
@@ -372,3 +373,13 @@ def test_a_window_speaks_of_one_baseline_only(training) -> None:
     served.serve(_usual(500, 1))
     given.append(training)
     assert served.serve(_usual(600, 2))["ml.window.rows"] == {None: 600}
+
+
+@pytest.mark.parametrize(("scale", "wanted"), [(1.0, r"\d+-\d+ went"), (0.37, r"\d+\.\d+-\d+\.\d+ went")])
+def test_ranges_of_whole_numbers_are_told_in_whole_numbers(scale, wanted) -> None:
+    rng = np.random.default_rng(8)
+    baseline = Baseline.from_frame({"hour": scale * rng.integers(5, 24, 4000)}, model="m")
+    served = Served(baseline)
+    served.serve({"hour": scale * rng.integers(12, 24, 500)})
+    (body,) = [event.body for event in served.events if event.name == "ml.skew.detected"]
+    assert re.search(wanted, body), body

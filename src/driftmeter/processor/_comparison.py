@@ -155,10 +155,13 @@ class Comparer:
             experience: What such comparisons showed so far, if that is to be learned; it learns from this one.
         """
         rows = [int(window.bins[part].sum()) for part in self._slices]
-        chosen = tuple(at for at, count in enumerate(rows) if count >= rules.min_rows)
+        enough = [at for at, count in enumerate(rows) if count >= rules.min_rows]
+        grouped = {at: self._grids[at].groups(rows[at]) for at in enough}
+        # Where a side has too few rows for even two bins, nothing can be said; a column of one value has one bin.
+        chosen = tuple(at for at in enough if grouped[at].any() or len(grouped[at]) == 1)
         if not chosen:
             return []
-        groups = tuple(self._grids[at].groups(rows[at]) for at in chosen)
+        groups = tuple(grouped[at] for at in chosen)
         live = self._joined(window.bins, chosen, groups)
         baseline = _padded([_join(self._grids[at].baseline, group) for at, group in zip(chosen, groups, strict=True)])
         ordered = np.array([self._grids[at].column.kind == "numeric" for at in chosen])

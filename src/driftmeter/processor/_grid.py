@@ -121,6 +121,7 @@ def make_grid(column: Column, baseline: Sketch) -> Grid | None:
 
 
 def _numeric_grid(column: Column, baseline: NumericSketch) -> NumericGrid:
+    whole = _holds_whole_numbers(baseline)
     scale = bin_scale(baseline)
     keys, counts = _keys_at(baseline, scale)
     groups = stats.equal_mass_groups(counts, MAX_BINS)
@@ -128,6 +129,9 @@ def _numeric_grid(column: Column, baseline: NumericSketch) -> NumericGrid:
     last = np.r_[first[1:] - 1, len(keys) - 1]
     lower, _ = key_edges(keys[first], scale)
     _, upper = key_edges(keys[last], scale)
+    if whole:
+        # What values a bin can hold, rather than where its buckets begin: 15-17, not 14.7-17.4.
+        lower, upper = np.ceil(lower), np.floor(upper)
     lower[0], upper[-1] = baseline.min, baseline.max
     binned = np.add.reduceat(counts, first)
     values = np.clip(key_values(keys, scale), baseline.min, baseline.max)
@@ -141,6 +145,17 @@ def _numeric_grid(column: Column, baseline: NumericSketch) -> NumericGrid:
         positions=np.add.reduceat(values * counts, first) / binned,
         spread=baseline.std,
     )
+
+
+_NARROW: Final = 0.1
+
+
+def _holds_whole_numbers(sketch: NumericSketch) -> bool:
+    """Whether there is a whole number in each bucket, though buckets are too narrow for that to be chance."""
+    keys, _ = sketch.keys()
+    lower, upper = key_edges(keys, sketch.scale)
+    narrow = bool((upper - lower < _NARROW).all())
+    return narrow and bool((np.floor(upper) - np.ceil(lower) >= 0).all())
 
 
 def _keys_at(sketch: NumericSketch, scale: int) -> tuple[Int64Array, Int64Array]:
