@@ -183,3 +183,33 @@ def test_in_a_running_total_no_count_ever_falls() -> None:
     assert total.counts["JFK"] == 5 + 18 * 9
     assert len(total.counts) == 1000
     assert total.count == 104 + 12 * 600 + 18 * 1009
+
+
+def test_codes_of_several_lists_of_names_and_plain_values_add_up() -> None:
+    counter = CategoryCounter()
+    for names_of_codes in (["a", "b"], ["a", "b"], ["b", "c"], [pd.NA, "b"]):
+        counter.add_codes(np.array([0, 1, 1, -1], dtype=np.int8), names_of_codes)
+    counter.add(["c", None])
+    assert counter.take() == CategoricalSketch({"a": 2, "b": 7, "c": 3}, missing=6)
+    assert counter.take() == CategoricalSketch()
+
+
+def test_codes_are_counted_by_the_names_that_came_with_them_even_if_the_list_changes_later() -> None:
+    counter, column_names = CategoryCounter(), ["a", "b"]
+    counter.add_codes([0, 1], column_names)
+    column_names[0] = "z"
+    counter.add_codes([0, 1], column_names)
+    assert counter.take().counts == {"a": 1, "b": 2, "z": 1}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_texts_that_are_left_out_early_are_those_that_would_be_dropped(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    of_texts, of_numbers = (CategoryCounter({"3", "4", "1000000"}, max_others=3) for _ in range(2))
+    for different in (5, 400, 100_000, 60, 400):
+        block = rng.integers(0, different, 500) if seed % 2 else rng.zipf(1.3, 500) % different
+        of_texts.add([str(number) for number in block])
+        of_numbers.add(block)  # named one by one: nothing is left out early
+    texts, numbers = of_texts.take(), of_numbers.take()
+    assert (texts, texts.error) == (numbers, numbers.error)
+    assert texts.error > 0

@@ -20,12 +20,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from heapq import nsmallest
+from itertools import zip_longest
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from driftmeter.sketches._category_names import category_name, is_missing
+from driftmeter.sketches._category_names import are_own_names, category_name, is_missing
+from driftmeter.typing import Int64Array
 
 MAX_OTHERS: Final = 100
 
@@ -133,6 +136,8 @@ class CategoryCounter:
         self._floor = 0
         self._other = 0
         self._missing = 0
+        self._coded_names: list[object] = []
+        self._coded_counts: Int64Array = np.zeros(1, dtype=np.int64)
 
     def add(self, values: Iterable[object]) -> None:
         """Count the values; None, NaN and NA count as missing."""
@@ -159,13 +164,31 @@ class CategoryCounter:
         places = np.asarray(codes).astype(np.intp) + 1
         if not len(places):
             return
-        if places.min() < 0 or places.max() > len(names):
+        # Read as unsigned, negative numbers are huge: one look for both ends.
+        if places.view(np.uintp).max() > len(names):
             raise ValueError(f"codes must be from -1 to {len(names) - 1}; got {places.min() - 1} to {places.max() - 1}")
-        counts = np.bincount(places)
-        self._missing += int(counts[0])
-        self._add_tally({names[i]: count for i, count in enumerate(counts[1:].tolist()) if count})
+        names = list(names)
+        if not _are_same(names, self._coded_names):
+            self._name_codes()
+            self._coded_names = names
+            self._coded_counts = np.zeros(len(names) + 1, dtype=np.int64)
+        self._coded_counts += np.bincount(places, minlength=len(names) + 1)
+        if len(names) > _CANDIDATES * self._max_others:
+            self._name_codes()
+
+    def _name_codes(self) -> None:
+        """Count by name what was counted by code: once for many small blocks of the same names."""
+        missing, *counts = self._coded_counts.tolist()
+        self._missing += missing
+        self._add_tally({name: count for name, count in zip(self._coded_names, counts, strict=True) if count})
+        self._coded_names = []
+        self._coded_counts = np.zeros(1, dtype=np.int64)
 
     def _add_tally(self, tally: Mapping[object, int]) -> None:
+        if len(tally) > 2 * _CANDIDATES * self._max_others:
+            tally, floor = self._without_rare(tally)
+        else:
+            floor = 0
         known, counts = self._known_counts, self._counts
         new: dict[str, int] = {}
         for value, count in tally.items():
@@ -189,6 +212,30 @@ class CategoryCounter:
         counts.update(new)
         if len(counts) > _CANDIDATES * self._max_others:
             self._drop_least_frequent()
+        self._floor = max(self._floor, floor)
+
+    def _without_rare(self, tally: Mapping[Any, int]) -> tuple[Mapping[Any, int], int]:
+        """Leave out new names that are rarer than as many others as are watched: they would be dropped in any case.
+
+        Most values of a column of great cardinality are such, and need no further look. Returns what is left, and the
+        greatest estimate that was dropped.
+        """
+        if not are_own_names(tally):
+            return tally, 0
+        watched = _CANDIDATES * self._max_others
+        seen = {name: tally[name] for name in (*(self._counts.keys() & tally), *(self._known & tally.keys()))}
+        if len(tally) <= len(seen) + watched:
+            return tally, 0
+        counts = sorted(tally.values(), reverse=True)
+        least = counts[watched + len(seen) - 1]  # at least as many new names as are watched have as much
+        frequent = {name: count for name, count in tally.items() if count > least}
+        # As in `_most_frequent`, the first in alphabetical order of those that tie.
+        ties = nsmallest(watched, [name for name, count in tally.items() if count == least])
+        kept = {**frequent, **dict.fromkeys(ties, least), **seen}
+        left = zip_longest(counts, sorted(kept.values(), reverse=True), fillvalue=0)
+        greatest = next((count for count, kept_count in left if count != kept_count), 0)
+        self._other += sum(counts) - sum(kept.values())
+        return kept, greatest + self._floor if greatest else 0
 
     def _drop_least_frequent(self) -> None:
         head_start = self._head_starts.get
@@ -201,6 +248,7 @@ class CategoryCounter:
 
     def take(self) -> CategoricalSketch:
         """Return the sketch and start anew."""
+        self._name_codes()
         kept, rest, _ = _most_frequent(self._counts, (), self._max_others)
         head_start = self._head_starts.get
         unnamed = (count + head_start(name, 0) for name, count in self._counts.items() if name not in kept)
@@ -223,6 +271,13 @@ def _tally(values: list[object]) -> Mapping[object, int]:
         # True == 1, but they are two categories.
         return Counter(str(value) if isinstance(value, (bool, np.bool_)) else value for value in values)
     return tally
+
+
+def _are_same(names: list[object], others: list[object]) -> bool:
+    try:
+        return names == others
+    except (TypeError, ValueError):  # pandas.NA, arrays and their like do not compare
+        return False
 
 
 def _is_hashable(value: object) -> bool:

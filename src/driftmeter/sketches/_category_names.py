@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Collection
+from typing import Final, cast
 
 import numpy as np
 
@@ -21,6 +22,16 @@ def is_missing(value: object) -> bool:
         return True
     except (ValueError, ArithmeticError):  # an array has none either, nor a signalling NaN, and they are values
         return False
+
+
+def are_own_names(values: Collection[object]) -> bool:
+    """Whether all values are texts that are counted under themselves, as nearly all are."""
+    texts = cast("Collection[str]", values)
+    try:
+        ascii_only = "".join(texts).isascii()  # the fastest way to tell that all are texts
+    except TypeError:
+        return False
+    return ascii_only and max(map(len, texts), default=0) <= MAX_NAME_LENGTH and OTHER not in texts
 
 
 def category_name(value: object) -> str:
