@@ -233,7 +233,10 @@ def test_threads_share_the_buffers(serve, device, sdk) -> None:
     assert counts["f0"] == counts["prediction"] == 5 * (200 - serve.skipped)
 
 
-@pytest.mark.parametrize("module", [_device_copies, _tensors, _torch_call, watched_torch], ids=lambda module: module.__name__)
+MODULES = (_device_copies, _tensors, _torch_call, watched_torch)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_no_line_waits_for_a_device(module) -> None:
     waits = {"cpu", "item", "tolist", "synchronize", "wait", "nonzero", "__array__"}
     used = {node.attr for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Attribute)}

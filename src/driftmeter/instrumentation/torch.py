@@ -19,7 +19,6 @@ from __future__ import annotations
 import functools
 import operator
 import sys
-import weakref
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
@@ -30,6 +29,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 
 from driftmeter.instrumentation import _pools, _tensors
 from driftmeter.instrumentation._call import call
+from driftmeter.instrumentation._declared import declare, is_declared
 from driftmeter.instrumentation._device_copies import Cuda, DeviceCopies
 from driftmeter.instrumentation._instruments import use_providers
 from driftmeter.instrumentation._outermost import inside, is_nested
@@ -52,16 +52,13 @@ _EXPORTED: Final = "_StatefulGraphModule"
 """The class of ``torch.export.export(...).module()``."""
 _name: Final = operator.attrgetter("__name__")
 
-_declared: Final[weakref.WeakValueDictionary[int, Any]] = weakref.WeakValueDictionary()
-"""Modules that the program gave a name, by their identity: a module may be no key of a dictionary."""
-
 
 def watches(model: object) -> bool:
     """Whether an object is a module of PyTorch; `driftmeter.monitor` asks, so it is a declared one from now on."""
     module = sys.modules.get("torch.nn.modules.module")
     if module is None or not isinstance(model, module.Module):
         return False
-    _declared[id(model)] = model
+    declare(model)
     return True
 
 
@@ -147,7 +144,7 @@ class _Watch:
         # A scripted module that is frozen has no mode, an exported one none that can be changed.
         training = getattr(model, "training", False) and _EXPORTED not in map(_name, type(model).__mro__)
         if not self._torch.is_grad_enabled():
-            return not training or id(model) in _declared
+            return not training or is_declared(model)
         return not training and not any(
             _tensors.is_tensor(value) and value.requires_grad for value in (*args, *kwargs.values())
         )
@@ -176,7 +173,7 @@ def _model_of(module: Any, registry: Registry) -> Any:
     """Return the module that is the model: what a wrapper runs, unless the wrapper itself was given a name."""
     while (attribute := _WRAPPERS.get(type(module).__name__)) is not None:
         inner = getattr(module, attribute, None)
-        if inner is None or id(module) in _declared or registry.bound(module) is not None:
+        if inner is None or is_declared(module) or registry.bound(module) is not None:
             break
         module = inner
     return module

@@ -1,0 +1,208 @@
+"""Hugging Face transformers: pipelines, and what a model generates.
+
+A pipeline's call is one call: its network's, which is a module of PyTorch, is inside of it. Where the pipeline is given
+a generator or a dataset it answers with a stream, and nothing has run yet when it returns::
+
+    pipe(texts for texts in ...) -> stream     texts are measured as they are pulled
+    next(stream)                               each batch that the network is given: a span, a duration, its rows
+                                               each answer that comes out: a row of predictions
+
+``generate`` calls the network once a token, and is one call too.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Iterator
+from types import GeneratorType
+from typing import Any, Final
+
+import wrapt
+from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # no __all__ there
+    BaseInstrumentor,
+)
+
+from driftmeter.instrumentation import _pools
+from driftmeter.instrumentation._call import call
+from driftmeter.instrumentation._declared import declare, is_declared
+from driftmeter.instrumentation._instruments import use_providers
+from driftmeter.instrumentation._outermost import inside, is_nested
+from driftmeter.instrumentation._pipelines import PipelineCall, StreamedBatch, answers, lengths, name_of, reads_texts
+from driftmeter.instrumentation._torch_call import TorchCall
+from driftmeter.recorder import ModelRecorder, active, guard
+from driftmeter.schema import Role
+from driftmeter.tables import Table, tabulate
+
+OPERATION: Final = "__call__"
+
+
+class _Generation(TorchCall):
+    """A call of ``generate``: token ids in and out, of which the number of rows is recorded."""
+
+    name = "transformers"
+
+    def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
+        return []
+
+
+def watches(model: object) -> bool:
+    """Whether an object is a pipeline; `driftmeter.monitor` asks, so it is a declared one from now on."""
+    if not any(
+        cls.__name__ == "Pipeline" and cls.__module__.startswith("transformers.") for cls in type(model).__mro__
+    ):
+        return False
+    declare(model)
+    return True
+
+
+def _model_of(pipeline: Any) -> Any:
+    """Return the object that is known as the model: the pipeline, or its network where only that one has a name."""
+    network = pipeline.model
+    return network if is_declared(network) and not is_declared(pipeline) else pipeline
+
+
+def _watched_call(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_nested() or active() is None:
+            return original(self, *args, **kwargs)
+        inputs = args[0] if args else kwargs.get("inputs")
+        if isinstance(inputs, GeneratorType) or _is_dataset(inputs):
+            return _stream(original, self, args, kwargs)
+        return _call(original, self, args, kwargs, PipelineCall(self))
+
+    return watched
+
+
+def _watched_forward(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_nested():
+            return original(self, *args, **kwargs)
+        return _call(original, self, args, kwargs, StreamedBatch(self))
+
+    return watched
+
+
+def _watched_generate(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_nested():
+            return original(self, *args, **kwargs)
+        if getattr(self, "training", False) and not is_declared(self):
+            return inside(original, self, *args, **kwargs)
+        return call(original, self, args, kwargs, framework=_Generation(self, None), operation="generate")
+
+    return watched
+
+
+def _call(
+    original: Callable[..., Any], pipeline: Any, args: tuple[Any, ...], kwargs: dict[str, Any], told: PipelineCall
+) -> Any:
+    def run(_model: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(pipeline, *args, **kwargs)
+
+    return call(run, _model_of(pipeline), args, kwargs, framework=told, operation=OPERATION)
+
+
+def _is_dataset(inputs: Any) -> bool:
+    return any(cls.__name__ == "Dataset" and cls.__module__.startswith("torch.") for cls in type(inputs).__mro__)
+
+
+def _stream(original: Callable[..., Any], pipeline: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if args and isinstance(args[0], GeneratorType) and reads_texts(pipeline):
+        args = (_measured(args[0], pipeline), *args[1:])
+    elif isinstance(kwargs.get("inputs"), GeneratorType) and reads_texts(pipeline):
+        kwargs = {**kwargs, "inputs": _measured(kwargs["inputs"], pipeline)}
+    stream = original(pipeline, *args, **kwargs)
+    with guard:
+        if callable(getattr(stream, "infer", None)):
+            # What makes an answer of each of the network's outputs. The stream itself stays what it is.
+            stream.infer = _Answering(stream.infer, pipeline)
+    return stream
+
+
+def _measured(texts: Iterator[Any], pipeline: Any) -> Iterator[Any]:
+    """Pass texts on as they are asked for, and record their lengths."""
+    for text in texts:
+        with guard:
+            columns = lengths([text])
+            if isinstance(columns, dict):
+                _record(pipeline, [("feature", tabulate(columns))])
+        yield text
+
+
+class _Answering:
+    """The last step of a stream, which records what it answers."""
+
+    def __init__(self, step: Callable[..., Any], pipeline: Any) -> None:
+        self._step = step
+        self._pipeline = pipeline
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        answer = self._step(*args, **kwargs)
+        with guard:
+            _record(self._pipeline, answers(self._pipeline, [answer]))
+        return answer
+
+
+def _record(pipeline: Any, tables: list[tuple[Role, Table]]) -> None:
+    registry = active()
+    if registry is None or not tables:
+        return
+    role, table = tables[0]
+    bound = registry.bind(
+        _model_of(pipeline),
+        default_name=name_of(pipeline),
+        names=table.names if role == "feature" else (),
+        named=True,
+    )
+    recorder: ModelRecorder | None = bound.recorder
+    if recorder is not None:
+        registry.record(recorder, tables)
+
+
+_WATCHED: Final = (
+    ("transformers.pipelines.base", "Pipeline", "__call__", _watched_call),
+    ("transformers.pipelines.base", "Pipeline", "forward", _watched_forward),
+    ("transformers.generation.utils", "GenerationMixin", "generate", _watched_generate),
+)
+
+
+class TransformersInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types
+    """Watches pipelines and ``generate``."""
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Transformers are watched from the day that they are imported; without them nothing happens."""
+        return ()
+
+    def _instrument(self, **kwargs: Any) -> None:
+        use_providers(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
+        self._put: list[tuple[type, str, Any, Any]] = []
+        self._on = True
+        _pools.follow()
+        for name in dict.fromkeys(module for module, *_ in _WATCHED):
+            wrapt.register_post_import_hook(self._on_import, name)
+
+    def _on_import(self, module: Any) -> None:
+        with guard:
+            if not self._on:
+                return
+            for name, owner, attribute, watched in _WATCHED:
+                cls = getattr(module, owner, None) if module.__name__ == name else None
+                original = vars(cls).get(attribute) if cls is not None else None
+                if cls is not None and original is not None and not self._has(cls, attribute):
+                    put = watched(original)
+                    setattr(cls, attribute, put)
+                    self._put.append((cls, attribute, original, put))
+
+    def _has(self, cls: type, attribute: str) -> bool:
+        return any(known is cls and name == attribute for known, name, *_ in self._put)
+
+    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        self._on = False
+        for cls, attribute, original, put in self._put:
+            if vars(cls).get(attribute) is put:
+                setattr(cls, attribute, original)
+        self._put.clear()
+        _pools.unfollow()
