@@ -170,7 +170,7 @@ def _rows(told: Told, feed: Mapping[str, Any]) -> tuple[Any, Sequence[str]]:
         return None, ()
     if not tables:
         return np.empty((*rows, 0)), ()
-    columns = _columns(tables)
+    columns = columns_of(tables)
     if all(array.dtype.kind in "biuf" for array in tables.values()):
         # One copy of them all costs a fraction of what each column by itself would.
         return np.column_stack(tuple(tables.values())), tuple(columns)
@@ -181,7 +181,7 @@ def _is_table(told: Told, name: str, array: AnyArray) -> bool:
     return array.ndim in {1, 2} and name not in told.sequences
 
 
-def _columns(tables: Mapping[str, AnyArray], *, stem: str = "") -> dict[str, AnyArray]:
+def columns_of(tables: Mapping[str, AnyArray], *, stem: str = "") -> dict[str, AnyArray]:
     """Return columns by name: an array of one column has its name, one of several numbers them."""
     columns: dict[str, AnyArray] = {}
     for name, array in tables.items():
@@ -252,7 +252,7 @@ def _table(
 ) -> list[tuple[Role, Table]]:
     """Return outputs as a table: of a single one its columns are numbered, those of several have its name too."""
     rows = len(next(iter(arrays.values()))) if arrays else 0
-    columns = _columns({name if several else "": array for name, array in arrays.items() if len(array) == rows})
+    columns = columns_of({name if several else "": array for name, array in arrays.items() if len(array) == rows})
     if not 0 < len(columns) <= MAX_CLASSES:
         return []
     if role == "score" and not several and len(columns) == 2:
