@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 import scipy.sparse
 
-from driftmeter.tables import UnreadableError, kind_of, tabulate, to_categories, to_float64
+from driftmeter.tables import UnreadableError, kind_of, rows_of, tabulate, to_categories, to_float64
 
 COLUMNS = {"x": [1.0, 2.0, 3.0], "c": ["a", None, "b"]}
 
@@ -218,3 +218,10 @@ def test_masked_values_are_nulls():
     assert np.isnan(values[0])
     assert values[1] == 3.0
     assert mismatched == 0
+
+
+@pytest.mark.parametrize("rows", [slice(100, 103), np.array([100, 101, 102])])
+def test_rows_are_found_by_place_and_not_by_the_index_of_a_frame(rows) -> None:
+    frame = pd.DataFrame({"x": np.arange(200.0), "c": ["a", "b"] * 100}, index=np.arange(200.0)[::-1] + 0.5)
+    table = tabulate(frame)
+    assert list(rows_of(table.column(0), rows)) == [100.0, 101.0, 102.0]

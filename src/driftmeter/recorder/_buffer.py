@@ -16,7 +16,7 @@ import numpy as np
 
 from driftmeter.schema import MAX_NAME_LENGTH, Column
 from driftmeter.sketches import category_name
-from driftmeter.tables import Coded, Table, to_categories, to_codes, to_float64, to_known_codes
+from driftmeter.tables import Coded, Table, rows_of, to_categories, to_codes, to_float64, to_known_codes
 from driftmeter.typing import AnyArray, Float64Array, Int64Array
 
 _NUMERIC_DTYPES = "biuf"
@@ -135,7 +135,7 @@ class RowBuffer:
 def _columns(table: Table, start: int, stop: int) -> Sequence[Any] | AnyArray:
     """Return the columns of some rows."""
     if table.matrix is None:
-        return [values[start:stop] for values in table.columns]
+        return [rows_of(values, slice(start, stop)) for values in table.columns]
     rows = table.matrix[start:stop].T
     # Objects are read one by one anyhow: made lists at once.
     if rows.dtype.kind != "O":

@@ -9,6 +9,7 @@ from typing import Final
 
 from driftmeter.recorder._buffer import Batch
 from driftmeter.recorder._log_once import LogOnce
+from driftmeter.recorder._segments import Segments
 from driftmeter.recorder._shape import Shape
 from driftmeter.schema import Column, Kind, Model, Role
 from driftmeter.sketches import Sketch, Snapshot, merge_sketches
@@ -59,8 +60,19 @@ class ModelRecorder:
     before ``_lock`` is let go, so that batches are sketched in the order in which they filled, and `take` misses none.
     """
 
-    def __init__(self, model: Model, *, columns: Columns, limits: Limits, step: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        columns: Columns,
+        limits: Limits,
+        step: int,
+        clock: Clock,
+        segments: Segments | None = None,
+    ) -> None:
         self.model = model
+        self.segments = segments
+        """How the model's rows are parted, if they are."""
         self._columns = columns
         self._limits = limits
         self._drops = limits.overflow == "drop"

@@ -14,8 +14,9 @@ from driftmeter.recorder._guard import guard
 from driftmeter.recorder._identity import Identities, reference
 from driftmeter.recorder._log_once import LogOnce
 from driftmeter.recorder._model import Columns, Limits, ModelRecorder
+from driftmeter.recorder._segments import Part, Segments
 from driftmeter.schema import Kind, Model, Role
-from driftmeter.sketches import CategoricalSketch, Snapshot
+from driftmeter.sketches import OTHER, CategoricalSketch, Snapshot
 from driftmeter.tables import Table
 from driftmeter.typing import Clock
 
@@ -60,13 +61,19 @@ class Registry:
         model = model or baseline.model
         with self._lock:
             self._identities.add_baseline(baseline, model)
-            recorder = self._recorders.get(model)
-        if recorder is not None:
-            recorder.expect(self._columns(model))
+            recorders = dict(self._recorders)
+        for known, recorder in recorders.items():
+            if known.whole == model:
+                recorder.expect(self._columns(known))
+                recorder.segments = self._segments(known)
 
     def baselines(self, model: Model) -> Sequence[Baseline]:
-        """Return the baselines that a model's windows are compared with."""
-        return self._identities.baselines(model)
+        """Return the baselines that a model's windows are compared with; those of a segment, if it is one."""
+        known = self._identities.baselines(model.whole)
+        if model.segment is None:
+            return known
+        parts = [baseline.of_segment(model.segment) for baseline in known]
+        return [part for part in parts if part is not None]
 
     def declare(self, model_object: Any, model: Model) -> None:
         """Let a model object be known under a name of the user's."""
@@ -113,10 +120,21 @@ class Registry:
             return bound.recorder.model
         return self._identities.declared(model_object, default_name)
 
-    def record(self, recorder: ModelRecorder, tables: Sequence[tuple[Role, Table]]) -> None:
-        """Record the columns of one call, if anybody collects."""
-        if self.before_record is None:
-            recorder.record(tables)
+    def record(
+        self, recorder: ModelRecorder, tables: Sequence[tuple[Role, Table]], *, parts: Sequence[Part] = ()
+    ) -> None:
+        """Record the columns of one call, if anybody collects.
+
+        Args:
+            recorder: The model's recorder.
+            tables: The columns, by role.
+            parts: The segments that the rows belong to, see `ModelRecorder.parts`.
+        """
+        if self.before_record is not None:
+            return
+        recorder.record(tables)
+        for part in parts:
+            part.recorder.record([(role, table.pick(part.rows)) for role, table in tables if table.rows == part.of])
 
     def ask_for_readers(self) -> None:
         """Look for readers, where there were none so far."""
@@ -143,7 +161,7 @@ class Registry:
         with self._lock:
             if model in self._recorders:
                 return self._recorders[model]
-            if len(self._recorders) >= self.config.max_models:
+            if model.segment is None and len(self._wholes()) >= self.config.max_models:
                 self._once.warning(
                     "max_models",
                     "driftmeter watches at most %d models (max_models); %r and further ones are not watched",
@@ -162,14 +180,35 @@ class Registry:
                 ),
                 step=round(self.config.step * _SECOND),
                 clock=self.clock,
+                segments=self._segments(model),
             )
             self._recorders = {**self._recorders, model: recorder}
             return recorder
 
+    def _wholes(self) -> list[Model]:
+        return [model for model in self._recorders if model.segment is None]
+
+    def _segments(self, model: Model) -> Segments | None:
+        own = self.config.models.get(model.name, ModelConfig()).segments
+        columns = self.config.segments if own is None else own
+        if not columns or model.segment is not None:
+            return None
+        known: dict[str, list[str]] = {column: [] for column in columns}
+        for baseline in self.baselines(model):
+            for part in baseline.segments:
+                segment = part.model.segment
+                if segment is not None and segment.column in known and segment.value != OTHER:
+                    known[segment.column].append(segment.value)
+        return Segments(
+            known,
+            most=self.config.max_segments,
+            recorder=lambda segment: self.recorder(replace(model, segment=segment)),
+        )
+
     def _columns(self, model: Model) -> Columns:
         kinds: dict[tuple[Role, str], Kind] = {}
         categories: dict[str, frozenset[str]] = {}
-        for baseline in self.baselines(model):
+        for baseline in self.baselines(model.whole):
             for column, sketch in baseline.snapshot.columns.items():
                 kinds.setdefault((column.role, column.name), column.kind)
                 if isinstance(sketch, CategoricalSketch) and column.role == "feature":
@@ -198,7 +237,7 @@ class Registry:
 
     def models(self) -> list[Model]:
         """Return the models that have been seen."""
-        return list(self._recorders)
+        return self._wholes()
 
     def dropped_rows(self) -> dict[Model, int]:
         """Return how many rows of each model were not sketched since the process started."""
@@ -226,12 +265,8 @@ def load_baselines(config: Config) -> list[Baseline]:
     if config.model_name:
         # In a service with one model, its baseline is the model's whatever name it was built under.
         named = Model(config.model_name, config.model_version)
-        baselines = [_renamed(baseline, named) for baseline in baselines]
+        baselines = [baseline.renamed(named) for baseline in baselines]
     for name, configured in config.models.items():
         named = Model(name, configured.version)
-        baselines += [_renamed(Baseline.load(path), named) for path in configured.baseline]
+        baselines += [Baseline.load(path).renamed(named) for path in configured.baseline]
     return baselines
-
-
-def _renamed(baseline: Baseline, model: Model) -> Baseline:
-    return replace(baseline, snapshot=replace(baseline.snapshot, model=model))

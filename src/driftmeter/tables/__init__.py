@@ -1,7 +1,7 @@
 """Batches of rows in the forms that people use, seen as named columns."""
 
 from driftmeter.tables._convert import Coded, kind_of, to_categories, to_codes, to_float64, to_known_codes
-from driftmeter.tables._table import Names, Table, UnreadableError, tabulate
+from driftmeter.tables._table import Names, Table, UnreadableError, rows_of, tabulate
 
 __all__ = [
     "Coded",
@@ -9,6 +9,7 @@ __all__ = [
     "Table",
     "UnreadableError",
     "kind_of",
+    "rows_of",
     "tabulate",
     "to_categories",
     "to_codes",

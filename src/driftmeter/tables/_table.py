@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from driftmeter.schema import Kind, clean_name
-from driftmeter.typing import AnyArray
+from driftmeter.typing import AnyArray, Int64Array
 
 SMALL: Final = 64
 """Rows up to which a frame of mixed types is read as one array of objects."""
@@ -70,8 +70,27 @@ class Table:
         columns = tuple(values.copy() if hasattr(values, "copy") else values for values in self.columns)
         return replace(self, columns=columns)
 
+    def pick(self, rows: Int64Array) -> Table:
+        """Return a table of the rows at these places."""
+        if self.matrix is not None:
+            return replace(self, rows=len(rows), matrix=self.matrix[rows])
+        return replace(self, rows=len(rows), columns=tuple(rows_of(values, rows) for values in self.columns))
+
     def __len__(self) -> int:
         return self.rows
+
+
+def rows_of(values: Any, rows: slice | Int64Array) -> Any:
+    """Return a column's values at these places; a pandas Series would take them for labels of its index."""
+    if hasattr(values, "iloc"):
+        return values.iloc[rows]
+    if isinstance(rows, slice):
+        return values[rows]
+    if isinstance(values, list | tuple):
+        return [values[row] for row in rows.tolist()]
+    if hasattr(values, "to_pylist"):  # pyarrow
+        return values.take(rows)
+    return values[rows]
 
 
 class UnreadableError(TypeError):
@@ -247,7 +266,7 @@ class _SparseColumn:
     def __len__(self) -> int:
         return int(self.matrix.shape[0])
 
-    def __getitem__(self, rows: slice) -> AnyArray:
+    def __getitem__(self, rows: slice | Int64Array) -> AnyArray:
         values: AnyArray = np.asarray(self)[rows]
         return values
 
