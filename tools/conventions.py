@@ -43,12 +43,18 @@ One span of kind INTERNAL for each outermost call of a model, named `{{ml.operat
 raises has the status ERROR and `error.type`. The exception's text stays in the process: frameworks quote feature
 values in it.
 
+One span likewise for each outermost training, named `fit {{ml.model.name}}` where the method is `fit`, with
+{training_attributes}. What a model
+predicts while it is fitted or scored is no serving: it has no span and is not counted.
+
 ## Metrics of calls
 
 {calls}
 
 The bounds of `{duration}` are, in seconds:
 {bounds}.
+Those of `{training}`:
+{training_bounds}.
 
 ## Columns
 
@@ -91,15 +97,25 @@ window.
 def render() -> str:
     """Return the page."""
     own = [metric for metric in semconv.METRICS if metric.name.startswith("driftmeter.")]
-    calls = [semconv.PREDICTION_DURATION, semconv.PREDICTION_ROWS]
+    calls = [semconv.PREDICTION_DURATION, semconv.PREDICTION_ROWS, semconv.TRAINING_DURATION]
     columns = [metric for metric in semconv.METRICS if metric.name.startswith("ml.column.")]
     signals = [metric for metric in semconv.METRICS if metric not in (*own, *calls, *columns)]
     span_attributes = (*semconv.PREDICTION_ROWS.attributes, semconv.ML_BATCH_SIZE)
+    training_attributes = (
+        *semconv.TRAINING_DURATION.attributes[:-1],
+        semconv.ML_TRAINING_ROWS,
+        semconv.ML_TRAINING_COLUMNS,
+        semconv.ML_TRAINING_LOSS,
+        f"{semconv.ML_HYPERPARAMETER}.<name>",
+    )
     return _PAGE.format(
         scope=semconv.SCOPE_NAME,
+        training_attributes=_codes(training_attributes),
         span_attributes=_codes(span_attributes),
         calls=_metrics(calls),
         duration=semconv.PREDICTION_DURATION.name,
+        training=semconv.TRAINING_DURATION.name,
+        training_bounds=", ".join(f"{bound:g}" for bound in semconv.TRAINING_BUCKETS),
         bounds=", ".join(f"{bound:g}" for bound in semconv.DURATION_BUCKETS),
         columns=_metrics(columns),
         signals=_metrics(signals),

@@ -17,7 +17,7 @@ class Attribute:
     """One attribute: its name, the type of its values, what it says, an example."""
 
     name: str
-    type: Literal["string", "string[]", "int"]
+    type: Literal["string", "string[]", "int", "double", "string, int, double or boolean"]
     says: str
     example: str
 
@@ -61,6 +61,10 @@ ML_BASELINE_BLOCK: Final = "ml.baseline.block"
 ML_BASELINE_FEATURES: Final = "ml.baseline.features"
 ML_DISTANCE_METHOD: Final = "ml.distance.method"
 ML_QUALITY_CHECK: Final = "ml.quality.check"
+ML_TRAINING_ROWS: Final = "ml.training.rows"
+ML_TRAINING_COLUMNS: Final = "ml.training.columns"
+ML_TRAINING_LOSS: Final = "ml.training.loss"
+ML_HYPERPARAMETER: Final = "ml.hyperparameter"
 ML_PREDICTION_ID: Final = "ml.prediction.id"
 ML_SEGMENT: Final = "ml.segment."
 """The start of an attribute's name, which ends with that of the column."""
@@ -114,6 +118,15 @@ ATTRIBUTES: Final = (
         "What the model's rows are when they are not all of them: those with this value in the column `<name>`.",
         "JFK",
     ),
+    Attribute(ML_TRAINING_ROWS, "int", "Rows that a model was trained on.", "100000"),
+    Attribute(ML_TRAINING_COLUMNS, "int", "Columns that a model was trained on.", "20"),
+    Attribute(ML_TRAINING_LOSS, "double", "The loss at the end of a training, where the framework tells it.", "0.31"),
+    Attribute(
+        f"{ML_HYPERPARAMETER}.<name>",
+        "string, int, double or boolean",
+        "A hyperparameter of the trained model: those that are single values, 64 at most.",
+        "100",
+    ),
     Attribute(ML_PREDICTION_ID, "string", "Joins a prediction with its outcome.", "b1c2"),
     Attribute(ERROR_TYPE, "string", "The exception's class, when the call failed.", "ValueError"),
 )
@@ -127,6 +140,9 @@ PREDICTION_DURATION: Final = Metric(
     "ml.prediction.duration", "histogram", "s", "Duration of one call of the model.", (*_CALL, ERROR_TYPE)
 )
 PREDICTION_ROWS: Final = Metric("ml.prediction.rows", "counter", "{row}", "Rows predicted.", _CALL)
+TRAINING_DURATION: Final = Metric(
+    "ml.training.duration", "histogram", "s", "Duration of one training of a model.", (*_CALL, ERROR_TYPE)
+)
 COLUMN_VALUE: Final = Metric(
     "ml.column.value",
     "exponential_histogram",
@@ -205,6 +221,13 @@ SELF_DROPPED_POINTS: Final = Metric(
     "Sketch data points left out of exports, because an export had `max_points`.",
     _MODEL,
 )
+SELF_UNREADABLE: Final = Metric(
+    "driftmeter.unreadable_calls",
+    "counter",
+    "{call}",
+    "Calls whose rows came in a form that driftmeter does not read; the log says once which.",
+    _MODEL,
+)
 SELF_FLUSH_DURATION: Final = Metric(
     "driftmeter.flush.duration", "histogram", "s", "Time one collection spent on sketches and signals.", ()
 )
@@ -212,6 +235,7 @@ SELF_FLUSH_DURATION: Final = Metric(
 METRICS: Final = (
     PREDICTION_DURATION,
     PREDICTION_ROWS,
+    TRAINING_DURATION,
     COLUMN_VALUE,
     COLUMN_CATEGORIES,
     COLUMN_MISSING,
@@ -232,6 +256,7 @@ METRICS: Final = (
     SELF_DROPPED_ROWS,
     SELF_LATE_ROWS,
     SELF_DROPPED_POINTS,
+    SELF_UNREADABLE,
     SELF_FLUSH_DURATION,
 )
 
@@ -272,3 +297,21 @@ DURATION_BUCKETS: Final = (
     10.0,
 )
 """Explicit bounds of ``ml.prediction.duration``, in seconds: half a millisecond to ten seconds."""
+
+TRAINING_BUCKETS: Final = (
+    0.01,
+    0.1,
+    0.5,
+    1.0,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+    600.0,
+    1800.0,
+    3600.0,
+    7200.0,
+    21_600.0,
+)
+"""Explicit bounds of ``ml.training.duration``, in seconds: ten milliseconds to six hours."""

@@ -61,14 +61,6 @@ def test_one_span_for_each_call_of_the_outermost_model(fitted, sdk) -> None:
     assert {p.attributes["ml.operation.name"]: p.value for p in points} == dict.fromkeys(operations, 60)
 
 
-def test_fitting_and_scoring_are_no_serving(sdk) -> None:
-    sdk.watch()
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
-    assert sdk.spans() == []
-    assert model.score(X, Y) > 0.5
-    assert len(sdk.spans()) == 1
-
-
 @pytest.mark.parametrize(
     ("call", "error"),
     [
@@ -91,7 +83,7 @@ def test_an_exception_is_the_models_own_and_is_on_the_span(call, error, sdk) -> 
     assert type(watched.value) is type(plain.value)
     assert type(watched.value).__name__ == error
     assert str(watched.value) == str(plain.value)
-    (span,) = sdk.spans()
+    span = sdk.spans()[-1]  # in some of them a fit comes before
     assert span.attributes["error.type"] == error
     assert not span.status.is_ok
     (duration,) = sdk.collect(sdk.cumulative)["ml.prediction.duration"]
@@ -273,7 +265,7 @@ def test_classes_that_are_made_and_dropped_are_let_go(sdk) -> None:
     references = [made() for _ in range(5)]
     gc.collect()
     assert [reference() for reference in references] == [None] * 5
-    assert len(sdk.spans()) == 5
+    assert [span.name for span in sdk.spans()] == ["fit Loaded", "predict Loaded"] * 5
 
 
 def test_a_wrapper_that_another_has_put_around_a_method_stays(sdk) -> None:
@@ -323,7 +315,7 @@ def test_an_exception_that_has_no_text_is_still_the_models_own(sdk) -> None:
 def test_cross_validation_counts_each_fold_once(sdk) -> None:
     sdk.watch()
     cross_val_predict(LogisticRegression(), X, Y, cv=4)
-    assert sum(span.attributes["ml.batch.size"] for span in sdk.spans()) == 60
+    assert sum(span.attributes.get("ml.batch.size", 0) for span in sdk.spans()) == 60
     assert sdk.counts()["f0"] == 60
 
 

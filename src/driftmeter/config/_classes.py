@@ -92,6 +92,7 @@ class Config:
     baseline: tuple[str, ...] = _key((), texts, "paths of baseline files; each is used by the model it describes")
     model_name: str = _key("", text, "name of the model, in a service that has one")
     model_version: str = _key("", text, "version of the model, in a service that has one")
+    training: bool = _key(default=True, parse=boolean, says="a span and a duration for each training of a model")
     window: float = _key(
         3600.0, duration, "how much traffic one verdict speaks of, up to 366 days", least=0.001, most=MOST_SECONDS
     )

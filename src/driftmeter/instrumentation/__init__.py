@@ -2,6 +2,8 @@
 
 from driftmeter.instrumentation._call import Framework, call
 from driftmeter.instrumentation._instruments import use_providers
+from driftmeter.instrumentation._methods import Patches
 from driftmeter.instrumentation._rows import record_rows
+from driftmeter.instrumentation._training import Training, train
 
-__all__ = ["Framework", "call", "record_rows", "use_providers"]
+__all__ = ["Framework", "Patches", "Training", "call", "record_rows", "train", "use_providers"]

@@ -26,6 +26,7 @@ from driftmeter import semconv
 from driftmeter.instrumentation import _outermost
 from driftmeter.instrumentation._instruments import instruments
 from driftmeter.instrumentation._known import Known
+from driftmeter.otlp import model_attributes
 from driftmeter.recorder import Bound, Registry, active, guard
 from driftmeter.schema import Role
 from driftmeter.tables import Table, UnreadableError, tabulate
@@ -205,6 +206,7 @@ def _finish(started: _Call, result: Any, duration: float) -> None:
     if recorder is None:
         return
     if started.unreadable:
+        known.instruments.unreadable.add(1, model_attributes(recorder.model))
         started.registry.tell_unreadable(recorder.model, started.unreadable)
     tables: list[tuple[Role, Table]] = [] if started.features is None else [("feature", started.features)]
     with guard:

@@ -51,6 +51,8 @@ class Instruments:
         )
         meter = metrics.get_meter(semconv.SCOPE_NAME, meter_provider=meter_provider, schema_url=semconv.SCHEMA_URL)
         self.duration = _histogram(meter, semconv.PREDICTION_DURATION, semconv.DURATION_BUCKETS)
+        self.training_duration = _histogram(meter, semconv.TRAINING_DURATION, semconv.TRAINING_BUCKETS)
+        self.unreadable = _counter(meter, semconv.SELF_UNREADABLE)
         self._rows = _counter(meter, semconv.PREDICTION_ROWS)
         self._counts: dict[frozenset[tuple[str, Any]], RowCount] = {}
         # What the SDK calls before each collection. It observes nothing, so nothing is sent under its name.

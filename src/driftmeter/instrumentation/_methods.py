@@ -1,4 +1,9 @@
-"""Patching a class's own methods, and putting them back."""
+"""Patching a class's own methods, and putting them back.
+
+What predicts is a call (`driftmeter.instrumentation._call`), what trains a training
+(`driftmeter.instrumentation._training`). What evaluates is passed through, but what the model predicts inside of it is
+no serving.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +14,33 @@ from typing import Any, Final
 
 from driftmeter.instrumentation import _pools
 from driftmeter.instrumentation._call import Framework, call
-from driftmeter.instrumentation._outermost import is_nested
+from driftmeter.instrumentation._outermost import inside, is_nested
+from driftmeter.instrumentation._training import fit
 
+TRAINING: Final = ("fit", "fit_predict", "fit_transform")
+EVALUATION: Final = ("score", "partial_fit")
+"""Inside of these, and without any signal of their own, predictions are no serving."""
 _MARK: Final = "__driftmeter_watched__"
 
 
 class Patches:
     """The methods of one framework that are patched; each can be put back."""
 
-    def __init__(self, framework: Framework, operations: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        framework: Framework,
+        operations: tuple[str, ...],
+        *,
+        training: tuple[str, ...] = TRAINING,
+        evaluation: tuple[str, ...] = EVALUATION,
+    ) -> None:
         self._framework = framework
-        self._operations = operations
+        self._wrappers: dict[str, Callable[[Callable[..., Any], str], Callable[..., Any]]] = {
+            **dict.fromkeys(operations, self._watched),
+            **dict.fromkeys(training, self._trained),
+            **dict.fromkeys(evaluation, self._evaluated),
+        }
+        self._operations = tuple(self._wrappers)
         self._classes: weakref.WeakSet[type] = weakref.WeakSet()
         self._follows_pools = False
 
@@ -38,11 +59,16 @@ class Patches:
         if callable(getattr(attribute, "fn", None)):
             # scikit-learn's available_if: a method that is there only when the wrapped estimator has it.
             if not _is_watched(attribute.fn):
-                attribute.fn = self._watched(attribute.fn, operation)
+                attribute.fn = self._wrapped(attribute.fn, operation)
                 self._classes.add(cls)
         elif callable(attribute) and _binds(attribute):
-            setattr(cls, operation, self._watched(attribute, operation))
+            setattr(cls, operation, self._wrapped(attribute, operation))
             self._classes.add(cls)
+
+    def _wrapped(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
+        wrapper = self._wrappers[operation](original, operation)
+        setattr(wrapper, _MARK, wrapper)
+        return wrapper
 
     def _watched(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
         framework = self._framework
@@ -53,8 +79,27 @@ class Patches:
                 return original(self, *args, **kwargs)
             return call(original, self, args, kwargs, framework=framework, operation=operation)
 
-        setattr(watched, _MARK, watched)
         return watched
+
+    def _trained(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
+        framework = self._framework
+
+        @functools.wraps(original)
+        def trained(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if is_nested():
+                return original(self, *args, **kwargs)
+            return fit(original, self, args, kwargs, framework=framework, operation=operation)
+
+        return trained
+
+    def _evaluated(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:  # noqa: ARG002
+        @functools.wraps(original)
+        def evaluated(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if is_nested():
+                return original(self, *args, **kwargs)
+            return inside(original, self, *args, **kwargs)
+
+        return evaluated
 
     def restore(self) -> None:
         """Put every original back, where nobody else has put something in its place."""

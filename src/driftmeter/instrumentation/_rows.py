@@ -24,6 +24,7 @@ def record_rows(
             tables: list[tuple[Role, Table]] = [("feature", tabulate(features, names=names, max_columns=width))]
             tables += [(role, _output(role, values)) for role, values in outputs.items() if values is not None]
         except UnreadableError as error:
+            instruments().unreadable.add(1, model_attributes(model))
             registry.tell_unreadable(model, str(error))
             return
         recorder = registry.recorder(model)

@@ -6,6 +6,7 @@ the program does not import itself; those that are there already are found as su
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -114,7 +115,7 @@ def _names_of_scores(labels: tuple[Any, ...], types: tuple[type, ...]) -> Names:
 
 
 class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types
-    """Watches ``predict``, ``predict_proba`` and ``decision_function`` of every estimator."""
+    """Watches ``predict``, ``predict_proba``, ``decision_function`` and ``fit`` of every estimator."""
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """scikit-learn is watched from the day that it is imported; without it nothing happens."""
@@ -125,7 +126,10 @@ class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # openteleme
         self._patches = Patches(SklearnFramework(), OPERATIONS)
         self._base: Any = None
         self._on = True
+        # Scorers, which searches and cross validation call, predict too, and that is no serving either.
+        self._scorers = Patches(SklearnFramework(), (), training=(), evaluation=("__call__",))
         wrapt.register_post_import_hook(self._on_import, "sklearn.base")
+        wrapt.register_post_import_hook(self._on_import_of_metrics, "sklearn.metrics")
 
     def _on_import(self, module: Any) -> None:
         found: list[type] = []
@@ -139,6 +143,12 @@ class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # openteleme
         for cls in found:
             with guard:
                 self._patches.patch(cls)
+
+    def _on_import_of_metrics(self, module: Any) -> None:
+        with guard:
+            if self._on:
+                for scorer in _scorers(module):
+                    self._scorers.patch(type(scorer))
 
     def _watching_subclasses(self, base: Any) -> Any:
         patches, inherited = self._patches, self._inherited
@@ -156,12 +166,27 @@ class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # openteleme
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         self._on = False
         self._patches.restore()
+        self._scorers.restore()
         if self._base is not None:
             if self._inherited is None:
                 del self._base.__init_subclass__
             else:
                 self._base.__init_subclass__ = self._inherited
             self._base = None
+
+
+class _Unfitted:
+    """What scikit-learn takes for an estimator when it makes a scorer."""
+
+    def fit(self) -> None: ...
+
+
+def _scorers(metrics: Any) -> list[Any]:
+    """Return a scorer of each kind that there is: of one measure, and of several, as cross validation has it."""
+    scorers = [metrics.make_scorer(metrics.accuracy_score)]
+    with contextlib.suppress(TypeError, ValueError):  # before 1.5 there is no public way to make the second one
+        scorers.append(metrics.check_scoring(_Unfitted(), scoring=["accuracy"]))
+    return scorers
 
 
 def _subclasses(cls: type) -> list[type]:
