@@ -1,6 +1,6 @@
 """Measure the error rates and the power of the verdicts by simulation, and write docs/calibration.md.
 
-    python benchmarks/calibration.py            # some ten minutes on one core
+    python benchmarks/calibration.py            # some nine minutes on one core
     python benchmarks/calibration.py --trials 2000 --output /tmp/calibration.md
 
 Continuous columns are simulated on the bins' scale, which is exact and fast: where bins are the baseline's own
@@ -16,15 +16,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from calibration_blocks import dependent_rows, past_windows, varying_rates
 from scipy import stats as reference
-from scipy.signal import lfilter
 from scipy.special import ndtr, ndtri
 
 from driftmeter.stats import (
     benjamini_hochberg,
     bin_count,
     chi_square,
-    estimate_design_effect,
     excess_p_value,
     homogeneity_p_values,
     kolmogorov_smirnov,
@@ -86,7 +85,7 @@ def false_alarms(trials: int, rng: np.random.Generator) -> Iterator[str]:
     yield ""
     yield (
         "Share of columns called drifted, in multiples of alpha: the mean and the largest over live windows of "
-        f"{', '.join(f'{n:,}' for n in LIVE_ROWS)} rows; the bar is 1.2. {trials:,} trials a cell (a fifth with 200 "
+        f"{', '.join(f'{n:,}' for n in LIVE_ROWS)} rows; the bar is 1.2. {trials:,} trials a cell (a half with 200 "
         "categories), so one standard error of a cell is "
         + ", ".join(f"{np.sqrt(1 / (a * trials)):.2f} at {a:g}" for a in ALPHAS)
         + ". The largest of seven cells is some 1.4 errors high by chance alone."
@@ -95,7 +94,7 @@ def false_alarms(trials: int, rng: np.random.Generator) -> Iterator[str]:
     yield "| column | baseline | " + " | ".join(f"mean, largest at {a:g}" for a in ALPHAS) + " |"
     yield "|---|---|" + "---|" * len(ALPHAS)
     for name in (CONTINUOUS, *CATEGORIES):
-        size = trials // 5 if name.startswith("200") else trials
+        size = trials // 2 if name.startswith("200") else trials
         for m in BASELINE_ROWS:
             p = np.array([null_p_values(name, n, m, size, rng) for n in LIVE_ROWS])
             rates = [(p <= a).mean(axis=1) / a for a in ALPHAS]
@@ -285,114 +284,31 @@ def sliding(days: int, rng: np.random.Generator) -> Iterator[str]:
     yield ""
 
 
-def states(columns: int, windows: int, rows: int, each: int, alike: float, memory: float, rng):
-    """Normal values of shape (columns, windows, rows): `each` rows share a state, states are AR(1)."""
-    count = -(-windows * rows // each)
-    noise = rng.standard_normal((columns, count + 200))
-    state = lfilter([np.sqrt(1.0 - memory**2)], [1.0, -memory], noise, axis=1)[:, 200:]
-    values = np.sqrt(alike) * np.repeat(state, each, axis=1)[:, : windows * rows]
-    values += np.sqrt(1.0 - alike) * rng.standard_normal(values.shape)
-    return values.reshape(columns, windows, rows)
-
-
-def on_own_quantiles(values: np.ndarray, blocks: int, bins: int) -> np.ndarray:
-    """Counts of shape (windows, columns, bins), on bins from the first `blocks` windows."""
-    columns, windows, rows = values.shape
-    ranked = np.sort(values[:, :blocks].reshape(columns, -1), axis=1)
-    edges = ranked[:, (np.arange(1, bins) * ranked.shape[1]) // bins]
-    counts = np.empty((windows, columns, bins))
-    offset = np.arange(windows)[:, None] * bins
-    for i in range(columns):
-        cell = np.searchsorted(edges[i], values[i].ravel()).reshape(windows, rows) + offset
-        counts[:, i] = np.bincount(cell.ravel(), minlength=windows * bins).reshape(windows, bins)
-    return counts
-
-
-def with_blocks(values: np.ndarray, blocks: int, bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """P-values of the windows after the blocks, with the design effect and without."""
-    counts = on_own_quantiles(values, blocks, bins)
-    effect = estimate_design_effect(counts[:blocks], ordered=True)
-    baseline = counts[:blocks].sum(axis=0)
-    pairs = [
-        [homogeneity_p_values(live, baseline, ordered=True, design_effect=e) for e in (effect, None)]
-        for live in counts[blocks:]
-    ]
-    with_effect, without = np.moveaxis(np.array(pairs), 1, 0)
-    return with_effect, without
-
-
-def dependent_rows(columns: int, rng: np.random.Generator) -> Iterator[str]:
-    rows, after = 5000, 10
-    yield "## Rows that are alike"
-    yield ""
-    yield (
-        f"A state shared by rows that arrive together; windows of {rows:,} rows, {columns} columns x {after} windows, "
-        "so that one standard error is some 0.1 at 0.05 and 0.3 at 0.01. False alarms in multiples of alpha with the "
-        "design effect learned from the baseline's blocks (bar: 1.5 with 40 blocks, 2 with 10), and without it."
-    )
-    yield ""
-    yield (
-        "| rows a state | alike within | state to state "
-        "| 40 blocks: 0.05, 0.01 | 10 blocks: 0.05, 0.01 | without: 0.05 |"
-    )
-    yield "|---|---|---|---|---|---|"
-    for each, alike, memory in (
-        (10, 0.5, 0.0), (10, 0.5, 0.5), (10, 0.95, 0.95), (50, 0.5, 0.0), (50, 0.95, 0.5),
-        (200, 0.5, 0.0), (200, 0.95, 0.0), (200, 0.95, 0.5), (200, 0.95, 0.95),
-    ):  # fmt: skip
-        cells = []
-        for blocks in (40, 10):
-            p, independent = (
-                np.concatenate(part, axis=1)
-                for part in zip(
-                    *(
-                        with_blocks(states(20, blocks + after, rows, each, alike, memory, rng), blocks, 50)
-                        for _ in range(columns // 20)
-                    ),
-                    strict=True,
-                )
-            )
-            cells.append(", ".join(f"{(p <= a).mean() / a:.2f}" for a in ALPHAS[:2]))
-        cells.append(f"{(independent <= 0.05).mean() / 0.05:.1f}")
-        yield f"| {each} | {alike} | {memory} | " + " | ".join(cells) + " |"
-    yield ""
-    yield "What the caution costs where rows are independent after all, at alpha = 1e-4:"
-    yield ""
-    yield "| rows | mu | without blocks | 40 blocks | 10 blocks |"
-    yield "|---|---|---|---|---|"
-    for n, mu in ((200, 0.42), (1000, 0.19), (5000, 0.09)):
-        rates = {}
-        for blocks in (40, 10):
-            values = rng.standard_normal((columns, blocks + 10, n))
-            values[:, blocks:] += mu
-            p, independent = with_blocks(values, blocks, bin_count(n, 20_000))
-            rates[blocks] = (p <= STRICT).mean(), (independent <= STRICT).mean()
-        yield f"| {n:,} | {mu} | {rates[40][1]:.1%}, {rates[10][1]:.1%} | {rates[40][0]:.1%} | {rates[10][0]:.1%} |"
-    yield ""
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=100_000)
+    parser.add_argument("--trials", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "docs" / "calibration.md")
     options = parser.parse_args()
-    rng = np.random.default_rng(options.seed)
-    few = max(options.trials // 25, 200)
+    rng, of_blocks = np.random.default_rng(options.seed), np.random.default_rng([options.seed, 1])
+    few = max(options.trials // 50, 200)
     sections = {
         "false alarms": false_alarms(options.trials, rng),
-        "power": power(max(options.trials // 5, 400), rng),
+        "power": power(max(options.trials // 10, 400), rng),
         "sample sizes": sample_sizes(few, rng),
-        "many columns": many_columns(max(options.trials // 5000, 2), rng),
-        "sliding windows": sliding(max(options.trials // 10_000, 1), rng),
-        "dependent rows": dependent_rows(max(options.trials // 500 // 20 * 20, 20), rng),
+        "many columns": many_columns(max(options.trials // 10_000, 2), rng),
+        "sliding windows": sliding(max(options.trials // 20_000, 1), rng),
+        "dependent rows": dependent_rows(max(options.trials // 500 // 20 * 20, 20), of_blocks),
+        "past windows": past_windows(max(options.trials // 2500 // 20 * 20, 20), of_blocks),
+        "varying rates": varying_rates(max(options.trials // 4, 1000), of_blocks),
     }
     lines = [
         "# Calibration",
         "",
         "What the p-values keep to, by simulation. Written by",
         f"`python benchmarks/calibration.py --trials {options.trials} --seed {options.seed}`;",
-        "the method is described in `driftmeter/stats/_homogeneity.py` and `_overdispersion.py`.",
+        "the method is described in `driftmeter/stats`: `_homogeneity.py`, `_overdispersion.py`, `_block_means.py` and",
+        "`_block_ratios.py`.",
         "",
     ]
     for name, section in sections.items():
