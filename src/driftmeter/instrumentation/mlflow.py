@@ -132,9 +132,11 @@ class Conversation(MlflowFramework):
     """A call whose data is somebody's words, and so is what it returns: neither is read."""
 
     def features(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
+        """Return what is no rows."""
         return self
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
+        """Return nothing."""
         return []
 
 

@@ -12,6 +12,7 @@ import re
 import time
 import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -50,13 +51,15 @@ _ERROR: Final = re.compile(r"\[ONNXRuntimeError\] : \d+ : ([A-Z_]+)")
 class Told:
     """What a session's metadata tell; read once a session, since each question crosses into C++."""
 
-    __slots__ = ("name", "outputs", "sequences", "version")
+    __slots__ = ("name", "outputs", "sequences", "several", "version")
 
     def __init__(self, session: Any) -> None:
         inputs, outputs = session.get_inputs(), session.get_outputs()
         self.name, self.version = _identity(session)
         self.outputs = _roles(outputs)
         """What each output is: ``label``, ``score`` or ``prediction``."""
+        roles = list(self.outputs.values())
+        self.several = frozenset(role for role in roles if roles.count(role) > 1)
         # Whole numbers in rows of any length are tokens, not columns.
         self.sequences = frozenset(
             one.name
@@ -242,8 +245,8 @@ def _tables(told: Told, values: Mapping[str, Any]) -> list[tuple[Role, Table]]:
         else:
             found["score" if role == "score" else "prediction"][name] = array
     for column_role, arrays in found.items():
-        several = list(told.outputs.values()).count(column_role) > 1
-        tables += _table(column_role, arrays, several=several)
+        if arrays:
+            tables += _table(column_role, arrays, several=column_role in told.several)
     return tables
 
 
@@ -251,17 +254,19 @@ def _table(
     role: Role, arrays: Mapping[str, AnyArray], *, several: bool, kind: Kind | None = None
 ) -> list[tuple[Role, Table]]:
     """Return outputs as a table: of a single one its columns are numbered, those of several have its name too."""
-    rows = len(next(iter(arrays.values()))) if arrays else 0
-    columns = columns_of({name if several else "": array for name, array in arrays.items() if len(array) == rows})
-    if not 0 < len(columns) <= MAX_CLASSES:
+    only = next(iter(arrays.values()))
+    rows = len(only)
+    if not several and (only.ndim == 1 or only.shape[1] == 1):  # as most models return it
+        columns = (only if only.ndim == 1 else only[:, 0],)
+        return [(role, Table(_named(role, ("",)), rows, None, columns, kind))]
+    named = columns_of({name if several else "": array for name, array in arrays.items() if len(array) == rows})
+    if not 0 < len(named) <= MAX_CLASSES:
         return []
-    if role == "score" and not several and len(columns) == 2:
-        del columns[".0"]  # it follows from the other
-    names = _named(role, tuple(columns))
-    (first, *others) = arrays.values()
-    if not others and len(columns) > 1 and first.dtype.kind in "biuf":
-        return [(role, Table(names, rows, first, kind=kind))]
-    return [(role, Table(names, rows, None, tuple(columns.values()), kind))]
+    if role == "score" and not several and len(named) == 2:
+        del named[".0"]  # it follows from the other
+    elif len(arrays) == 1 and only.ndim == 2:
+        return [(role, Table(_named(role, tuple(named)), rows, only, kind=kind))]
+    return [(role, Table(_named(role, tuple(named)), rows, None, tuple(named.values()), kind))]
 
 
 @functools.lru_cache(maxsize=256)
@@ -276,7 +281,7 @@ def _scores_of_maps(maps: Sequence[Any]) -> list[tuple[Role, Table]]:
     classes = tuple(maps[0])
     if len(classes) == 2:
         classes = classes[1:]
-    matrix = np.array([[scores[one] for one in classes] for scores in maps])
+    matrix = np.array([list(map(itemgetter(one), maps)) for one in classes]).T
     return [("score", Table(_named("score", tuple(map(category_name, classes))), len(maps), matrix))]
 
 
