@@ -22,9 +22,10 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
+from driftmeter.instrumentation._booster_training import Evaluations, FunctionPatch, fit_estimator
 from driftmeter.instrumentation._call import Framework, call
 from driftmeter.instrumentation._instruments import use_providers
-from driftmeter.instrumentation._methods import _MARK, Patches, _is_watched
+from driftmeter.instrumentation._methods import Patches, _is_watched
 from driftmeter.instrumentation._outermost import is_nested
 from driftmeter.instrumentation.sklearn import MAX_CLASSES, _subclasses
 from driftmeter.recorder import guard
@@ -39,9 +40,18 @@ Choose: TypeAlias = Callable[[Any, str, tuple[Any, ...], dict[str, Any]], Framew
 class BoosterPatches(Patches):
     """Patches of one library's classes, which replace those that scikit-learn's hook has made."""
 
-    def __init__(self, framework: Framework, operations: tuple[str, ...], *, choose: Choose, package: str) -> None:
+    def __init__(
+        self,
+        framework: Framework,
+        operations: tuple[str, ...],
+        *,
+        choose: Choose,
+        evaluations: Callable[[Any], Evaluations | None],
+        package: str,
+    ) -> None:
         super().__init__(framework, operations)
         self._choose = choose
+        self._evaluations = evaluations
         self._package = package
 
     def patch(self, cls: type) -> None:
@@ -71,8 +81,20 @@ class BoosterPatches(Patches):
                 return original(self, *args, **kwargs)
             return call(original, self, args, kwargs, framework=framework, operation=operation)
 
-        setattr(watched, _MARK, watched)
         return watched
+
+    def _trained(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
+        framework, evaluations = self._framework, self._evaluations
+
+        @functools.wraps(original)
+        def trained(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if is_nested():
+                return original(self, *args, **kwargs)
+            return fit_estimator(
+                original, self, args, kwargs, framework=framework, operation=operation, evaluations=evaluations
+            )
+
+        return trained
 
 
 class BoosterInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types
@@ -88,6 +110,10 @@ class BoosterInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # openteleme
     def _roots(self, module: Any) -> Iterable[type]:
         """Return the library's classes that predict, but for those below others."""
 
+    def _functions(self, module: Any) -> Iterable[FunctionPatch]:  # noqa: ARG002
+        """Patch the library's functions that train."""
+        return ()
+
     def instrumentation_dependencies(self) -> Collection[str]:
         """The library is watched from the day that it is imported; without it nothing happens."""
         return ()
@@ -95,7 +121,7 @@ class BoosterInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # openteleme
     def _instrument(self, **kwargs: Any) -> None:
         use_providers(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
         self._patches: Patches | None = None
-        self._hooks: list[_SubclassHook] = []
+        self._hooks: list[_SubclassHook | FunctionPatch] = []
         self._on = True
         wrapt.register_post_import_hook(self._on_import, self._package)
 
@@ -108,6 +134,7 @@ class BoosterInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # openteleme
             for root in self._roots(module):
                 self._hooks.append(_SubclassHook(root, patches))
                 classes += _subclasses(root)
+            self._hooks += self._functions(module)
         for cls in classes:
             with guard:
                 patches.patch(cls)

@@ -22,8 +22,9 @@ from driftmeter.schema import Role
 from driftmeter.tables import Table
 
 OPERATIONS: Final = ("predict", "predict_proba")
-MAX_CELLS: Final = 1 << 24
-"""Rows times columns of a Pool that is read: 64 MiB. One that is larger is watched without its rows."""
+MAX_CELLS: Final = 1 << 18
+"""Rows times columns of a Pool that is read, which takes CatBoost 70 ns each; a larger one is watched without its rows.
+"""
 
 _Returned: TypeAlias = Literal["values", "labels", "probabilities", "other"]
 _RETURNED: Final[dict[str, _Returned]] = {
@@ -132,7 +133,13 @@ class CatboostInstrumentor(BoosterInstrumentor):
     _package = "catboost"
 
     def _new_patches(self) -> Patches:
-        return BoosterPatches(_FRAMEWORKS["values", False], OPERATIONS, choose=_choose, package=self._package)
+        return BoosterPatches(
+            _FRAMEWORKS["values", False],
+            OPERATIONS,
+            choose=_choose,
+            evaluations=lambda model: model.get_evals_result(),
+            package=self._package,
+        )
 
     def _roots(self, module: Any) -> Iterable[type]:
         return [module.CatBoost]

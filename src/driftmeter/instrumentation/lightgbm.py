@@ -7,13 +7,15 @@ passed through.
 
 from __future__ import annotations
 
+import re
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from driftmeter.instrumentation._booster_training import Evaluations, FunctionPatch, final_loss, native_training
 from driftmeter.instrumentation._boosters import (
     SCORE,
     SCORE_OF_ONE,
@@ -25,14 +27,15 @@ from driftmeter.instrumentation._boosters import (
 )
 from driftmeter.instrumentation._call import Framework
 from driftmeter.instrumentation._methods import Patches
+from driftmeter.instrumentation._training import Training, shape_of, train
 from driftmeter.instrumentation.sklearn import OPERATIONS, SklearnFramework
+from driftmeter.recorder import Registry
 from driftmeter.schema import Role
 from driftmeter.tables import Table
 
 _PLACES_OF_ESTIMATORS: Final = {"raw_score": 1, "pred_leaf": 4, "pred_contrib": 5}
 _PLACES_OF_BOOSTERS: Final = {"raw_score": 3, "pred_leaf": 4, "pred_contrib": 5}
-_OBJECTIVE: Final = ("objective", "objective_type", "app", "application", "loss")
-_PROBABILITIES: Final = frozenset({"binary", "cross_entropy", "xentropy"})
+_PROBABILITIES: Final = frozenset({"binary", "cross_entropy"})
 
 
 class LightgbmFramework(SklearnFramework):
@@ -131,17 +134,46 @@ def _classifies(booster: Any) -> bool:
     """Whether a booster returns probabilities of classes."""
     if booster.num_model_per_iteration() > 1:
         return True
-    objectives = [booster.params[name] for name in _OBJECTIVE if name in booster.params]
-    return bool(objectives) and str(objectives[0]) in _PROBABILITIES
+    # Older versions do not know the parameters of a model that they have loaded, but can say them.
+    found = re.search(r"^objective=(\w+)", booster.model_to_string(num_iteration=1), re.MULTILINE)
+    return found is not None and found[1] in _PROBABILITIES
+
+
+def _evaluations_of(model: Any) -> Evaluations | None:
+    found: Evaluations | None = getattr(model, "best_score_", None)
+    return found
+
+
+def _train(original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call ``lightgbm.train``."""
+
+    def describe(registry: Registry) -> Training:
+        data = argument(args, kwargs, 1, "train_set")
+        return native_training(registry, LightgbmFramework.name, args, kwargs, data=data, shape=_shape_of(data))
+
+    return train(lambda: original(*args, **kwargs), describe, loss=lambda booster: final_loss(booster.best_score))
+
+
+def _shape_of(data: Any) -> tuple[int | None, int | None]:
+    """Return the numbers of rows and columns of a Dataset, which mostly is constructed only when it is trained on."""
+    try:
+        return data.num_data(), data.num_feature()
+    except Exception:  # noqa: BLE001  # LightGBMError, which derives from nothing else
+        return shape_of(getattr(data, "data", None))
 
 
 class LightgbmInstrumentor(BoosterInstrumentor):
-    """Watches LightGBM's estimators and its Booster."""
+    """Watches LightGBM's estimators, its Booster, and ``lightgbm.train``."""
 
     _package = "lightgbm"
 
     def _new_patches(self) -> Patches:
-        return BoosterPatches(_ESTIMATOR, OPERATIONS, choose=_choose, package=self._package)
+        return BoosterPatches(
+            _ESTIMATOR, OPERATIONS, choose=_choose, evaluations=_evaluations_of, package=self._package
+        )
 
     def _roots(self, module: Any) -> Iterable[type]:
         return [module.Booster, module.LGBMModel]
+
+    def _functions(self, module: Any) -> Iterable[FunctionPatch]:
+        return [FunctionPatch((module, module.engine), "train", _train)]

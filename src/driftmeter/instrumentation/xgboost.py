@@ -10,23 +10,26 @@ from __future__ import annotations
 import contextlib
 import json
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
 
+from driftmeter.instrumentation._booster_training import Evaluations, FunctionPatch, final_loss, native_training
 from driftmeter.instrumentation._boosters import (
     SCORE,
     SCORE_OF_ONE,
     BoosterInstrumentor,
     BoosterPatches,
+    argument,
     predictions,
     scores,
 )
 from driftmeter.instrumentation._call import Framework
 from driftmeter.instrumentation._methods import Patches
+from driftmeter.instrumentation._training import Training, train
 from driftmeter.instrumentation.sklearn import SklearnFramework
-from driftmeter.recorder import active
+from driftmeter.recorder import Registry, active
 from driftmeter.schema import Role
 from driftmeter.tables import Table
 from driftmeter.typing import AnyArray
@@ -156,13 +159,38 @@ def _objective_of(booster: Any) -> str:
     return objective
 
 
+def _evaluations_of(model: Any) -> Evaluations | None:
+    found: Evaluations | None = getattr(model, "evals_result_", None)
+    return found
+
+
+def _train(original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call ``xgboost.train``; what it evaluates is told in a mapping that the caller passes, and we if they do not."""
+    history = kwargs.get("evals_result")
+    if history is None and kwargs.get("evals"):
+        history = {}
+        kwargs = {**kwargs, "evals_result": history}
+
+    def describe(registry: Registry) -> Training:
+        data = argument(args, kwargs, 1, "dtrain")
+        shape = (data.num_row(), data.num_col()) if hasattr(data, "num_row") else (None, None)
+        return native_training(registry, XgboostFramework.name, args, kwargs, data=data, shape=shape)
+
+    return train(lambda: original(*args, **kwargs), describe, loss=lambda _: final_loss(history))
+
+
 class XgboostInstrumentor(BoosterInstrumentor):
-    """Watches XGBoost's estimators and its Booster."""
+    """Watches XGBoost's estimators, its Booster, and ``xgboost.train``."""
 
     _package = "xgboost"
 
     def _new_patches(self) -> Patches:
-        return BoosterPatches(_ESTIMATOR, OPERATIONS, choose=_choose, package=self._package)
+        return BoosterPatches(
+            _ESTIMATOR, OPERATIONS, choose=_choose, evaluations=_evaluations_of, package=self._package
+        )
 
     def _roots(self, module: Any) -> Iterable[type]:
         return [module.Booster, module.XGBModel]
+
+    def _functions(self, module: Any) -> Iterable[FunctionPatch]:
+        return [FunctionPatch((module, module.training), "train", _train)]
