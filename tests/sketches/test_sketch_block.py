@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -166,3 +167,28 @@ def test_numpys_buffer_size_is_as_before(table: np.ndarray) -> None:
     with pytest.raises(ValueError, match="could not convert"):
         BlockSketcher(1).add(np.array([["a"]] * 5_000))
     assert np.getbufsize() == before
+
+
+@pytest.mark.parametrize("name", ["normal", "uniform", "lognormal 1", "year", "year or -999", "0 or 1"])
+def test_a_running_sketcher_holds_20_kilobytes_a_column_or_less(name: str) -> None:
+    columns = 31
+    draw, _ = DISTRIBUTIONS[name]
+    rng = np.random.default_rng(0)
+    blocks = [np.column_stack([draw(rng, 10_000) for _ in range(columns)]) for _ in range(7)]
+    sketched(blocks[:1])  # the thread's work space
+    sketcher = BlockSketcher(columns)
+    tracemalloc.start()
+    try:
+        for block in blocks:
+            sketcher.add(block)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 20_000 * columns
+    assert {sketch.total for sketch in sketcher.take()} == {70_000}
+
+
+def test_windows_opened_again_and_again_lose_no_count() -> None:
+    rng = np.random.default_rng(8)
+    table = np.column_stack((rng.normal(size=300_000), 1.6 + 0.01 * rng.random(300_000), rng.standard_cauchy(300_000)))
+    assert_same_table(table, rows=20_000)

@@ -21,11 +21,11 @@ _UPPER_HALF: Final = 1 << (MANTISSA_BITS - 1)
 _LEAST_WIDE_SCALE: Final = 4
 """At scale 3 the slots of a whole table would not fit into the bits above wide cells."""
 
-_MARGIN: Final = 16
+_MARGIN: Final = 32
 _LEAST_MARGIN: Final = 16
 """A window is wider by one part in so many, at each end, than what was seen, and by so many cells."""
 
-_TAIL: Final = 2048
+_TAIL: Final = 1024
 """One value in so many may be left out at each end of a window, where that makes it narrower."""
 
 
