@@ -28,6 +28,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 )
 
 from driftmeter.instrumentation import _pools, _tensors
+from driftmeter.instrumentation._attributes import Replaced
 from driftmeter.instrumentation._call import call
 from driftmeter.instrumentation._declared import declare, is_declared
 from driftmeter.instrumentation._device_copies import Cuda, DeviceCopies
@@ -189,6 +190,7 @@ class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetr
     def _instrument(self, **kwargs: Any) -> None:
         use_providers(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
         self._module: Any = None
+        self._replaced = Replaced()
         self._on = True
         wrapt.register_post_import_hook(self._on_import, "torch")
 
@@ -197,11 +199,11 @@ class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetr
             if not self._on or self._module is not None:
                 return
             module = torch.nn.Module
-            self._originals = {name: vars(module)[name] for name in _ATTRIBUTES if name in vars(module)}
-            self._watch = _Watch(torch, self._originals["__call__"])
-            for name, original in self._originals.items():
-                if original is self._originals["__call__"]:
-                    setattr(module, name, self._watch.function)
+            original = module.__call__
+            watched = _Watch(torch, original).function
+            for name in _ATTRIBUTES:
+                if vars(module).get(name) is original:
+                    self._replaced.put(module, name, watched)
             self._module = module
             _pools.follow()
 
@@ -209,8 +211,6 @@ class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetr
         self._on = False
         if self._module is None:
             return
-        for name, original in self._originals.items():
-            if vars(self._module).get(name) is self._watch.function:
-                setattr(self._module, name, original)
+        self._replaced.restore()
         self._module = None
         _pools.unfollow()

@@ -23,6 +23,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 )
 
 from driftmeter.instrumentation import _pools
+from driftmeter.instrumentation._attributes import Replaced
 from driftmeter.instrumentation._call import call
 from driftmeter.instrumentation._declared import declare, is_declared
 from driftmeter.instrumentation._instruments import use_providers
@@ -178,7 +179,7 @@ class TransformersInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opent
 
     def _instrument(self, **kwargs: Any) -> None:
         use_providers(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
-        self._put: list[tuple[type, str, Any, Any]] = []
+        self._replaced = Replaced()
         self._on = True
         _pools.follow()
         for name in dict.fromkeys(module for module, *_ in _WATCHED):
@@ -191,18 +192,10 @@ class TransformersInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opent
             for name, owner, attribute, watched in _WATCHED:
                 cls = getattr(module, owner, None) if module.__name__ == name else None
                 original = vars(cls).get(attribute) if cls is not None else None
-                if cls is not None and original is not None and not self._has(cls, attribute):
-                    put = watched(original)
-                    setattr(cls, attribute, put)
-                    self._put.append((cls, attribute, original, put))
-
-    def _has(self, cls: type, attribute: str) -> bool:
-        return any(known is cls and name == attribute for known, name, *_ in self._put)
+                if cls is not None and original is not None and not self._replaced.has(cls, attribute):
+                    self._replaced.put(cls, attribute, watched(original))
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         self._on = False
-        for cls, attribute, original, put in self._put:
-            if vars(cls).get(attribute) is put:
-                setattr(cls, attribute, original)
-        self._put.clear()
+        self._replaced.restore()
         _pools.unfollow()
