@@ -192,3 +192,12 @@ def test_windows_opened_again_and_again_lose_no_count() -> None:
     rng = np.random.default_rng(8)
     table = np.column_stack((rng.normal(size=300_000), 1.6 + 0.01 * rng.random(300_000), rng.standard_cauchy(300_000)))
     assert_same_table(table, rows=20_000)
+
+
+def test_few_numbers_that_come_again_and_again_infinities_and_zeros_among_them() -> None:
+    rng = np.random.default_rng(9)
+    counts = rng.poisson(7, (40_000, 5)) * rng.choice([1.0, -1.0, np.nan, 0.0], (40_000, 5), p=[0.7, 0.2, 0.05, 0.05])
+    counts[:, 1] = 2_013 + counts[:, 1] % 12
+    counts[:, 2] += np.where(rng.random(40_000) < 0.2, np.inf, 0)
+    counts[:, 3] = rng.normal(size=40_000)
+    assert_same_table(counts, rows=3_000)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftmeter.sketches._cells import UInt64Array
-from driftmeter.sketches._moments import Moments
+from driftmeter.sketches._moments import Moments, count_by_column
 from driftmeter.sketches._numeric import NumericSketch
 from driftmeter.sketches._stack import Stack, empty_stack, merge_stacks, stack_values
 from driftmeter.sketches._table import MOST_ROWS, CellTable
@@ -24,7 +24,14 @@ _SLAB: Final = 512
 """Rows turned at once: their cache lines are read for the first column and are still there for the last."""
 
 _FIRST_ROWS: Final = 1024
-_MANY: Final = 8
+_MANY: Final = 16
+_MOST: Final = 8
+
+_HASH_BITS: Final = 10
+_HASH_SHIFT: Final = np.uint64(64 - _HASH_BITS)
+_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+"""2**64 over the golden ratio: the high bits of a product with it depend on all bits (Knuth, TAOCP 3, 6.4)."""
+
 _MAX_SHAPES: Final = 8
 _MAX_STRAYS: Final = 1 << 13
 _PATIENCE: Final = 1 << 13
@@ -88,7 +95,7 @@ class ColumnGroup:
         self._settled = empty_stack(self._width)
         self._table: CellTable | None = None
         self._moments = Moments(self._width)
-        self._strays: list[tuple[npt.NDArray[np.uint8], Float64Array]] = []
+        self._strays: list[tuple[npt.NDArray[np.uint8], Float64Array, Int64Array | None]] = []
         self._strays_waiting = 0
         self._strays_since_open = 0
         self._patience = _PATIENCE
@@ -138,8 +145,9 @@ class ColumnGroup:
             np.equal(values, 0.0, out=flags)
             self._moments.add_zeros(flags)
             np.greater(outside, flags, out=outside)  # of flags, a > b is "a and not b"
+            self._tally_repeated(values, outside)
             apart = np.count_nonzero(outside)
-        if apart <= many:
+        if apart <= outside.size // _MOST:
             places = self._set_aside(values, outside)
             self._moments.add_extremes(values)
             values.reshape(-1)[places] = 0.0
@@ -151,6 +159,32 @@ class ColumnGroup:
             values = np.where(outside, 0.0, values)  # at places costs more where there are many
         self._moments.add_sum(values)
 
+    def _tally_repeated(self, values: Float64Array, outside: BoolArray) -> None:
+        """Set the marked values of a few numbers that come again and again aside by number, and make them NaN.
+
+        Such are counts and years: few numbers, so at a scale so fine that a window is too narrow for all of them. Each
+        is thrown into one of its column's places by its bits; the last one stays there, and those equal to it count::
+
+            7 8 7 9 9 7     places of one column    7: 3    9: 2        (8 met 9 in its place: it is left to the strays)
+        """
+        places = outside.reshape(-1).nonzero()[0]
+        flat = values.reshape(-1)
+        thrown = flat[places]
+        at = (thrown.view(np.uint64) * _GOLDEN >> _HASH_SHIFT).view(np.int64)
+        at += places // values.shape[1] << _HASH_BITS
+        last = np.empty(self._width << _HASH_BITS)
+        last[at] = thrown
+        equal = last[at] == thrown  # which NaN is not
+        counts = np.bincount(at[equal], minlength=len(last))
+        used = counts.nonzero()[0]
+        if len(used) > len(thrown) // _MANY:
+            return
+        columns = used >> _HASH_BITS
+        self._moments.add_extremes_at(columns, last[used])
+        self._strays.append((columns.astype(np.uint8), last[used], counts[used]))
+        self._strays_waiting += len(used)
+        flat[places[equal]] = math.nan
+
     def _set_aside(self, values: Float64Array, outside: BoolArray) -> Int64Array:
         """Copy the marked values, but for NaN, to the strays, and make infinities NaN; return the marked places."""
         places = outside.reshape(-1).nonzero()[0]  # numpy is slow at finding places in two dimensions
@@ -160,7 +194,7 @@ class ColumnGroup:
         strays = strays[present]
         if len(strays):
             at = places[present]
-            self._strays.append(((at // values.shape[1]).astype(np.uint8), strays))
+            self._strays.append(((at // values.shape[1]).astype(np.uint8), strays, None))
             self._strays_waiting += len(strays)
             self._strays_since_open += len(strays)
             if (infinite := np.isinf(strays)).any():
@@ -194,13 +228,18 @@ class ColumnGroup:
     def _merged(self, more: list[Stack]) -> Stack:
         """Return the settled buckets with more of them and the strays."""
         if self._strays:
-            columns = np.concatenate([at for at, _ in self._strays]).astype(np.int64)
-            values = np.concatenate([strays for _, strays in self._strays])
+            columns = np.concatenate([at for at, _, _ in self._strays]).astype(np.int64)
+            values = np.concatenate([strays for _, strays, _ in self._strays])
+            counts = None
+            if any(times is not None for *_, times in self._strays):
+                counts = np.concatenate(
+                    [np.ones(len(at), dtype=np.int64) if times is None else times for at, _, times in self._strays]
+                )
             self._strays, self._strays_waiting = [], 0
-            self._moments.missing -= np.bincount(columns, minlength=self._width)
-            more.append(self._stacked(values, columns))
+            self._moments.missing -= count_by_column(columns, counts, number=self._width)
+            more.append(self._stacked(values, columns, counts))
         return merge_stacks([self._settled, *more]).compacted(self._max_buckets)
 
-    def _stacked(self, values: Float64Array, columns: Int64Array) -> Stack:
-        values, columns = self._moments.add_apart(values, columns)
-        return stack_values(values, columns, columns=self._width).compacted(self._max_buckets)
+    def _stacked(self, values: Float64Array, columns: Int64Array, counts: Int64Array | None = None) -> Stack:
+        values, columns, counts = self._moments.add_apart(values, columns, counts)
+        return stack_values(values, columns, counts, columns=self._width).compacted(self._max_buckets)

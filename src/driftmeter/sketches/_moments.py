@@ -37,25 +37,34 @@ class Moments:
         self._zeros += counts
         self.missing -= counts
 
-    def add_apart(self, values: Float64Array, columns: Int64Array) -> tuple[Float64Array, Int64Array]:
-        """Add all but the extremes of values of shape (n,); return those that buckets hold, and their columns.
+    def add_extremes_at(self, columns: Int64Array, values: Float64Array) -> None:
+        """Add the extremes of values, infinities left out, and the column of each, of shape (n,)."""
+        finite = np.isfinite(values)
+        np.minimum.at(self._min, columns[finite], values[finite])
+        np.maximum.at(self._max, columns[finite], values[finite])
+
+    def add_apart(
+        self, values: Float64Array, columns: Int64Array, counts: Int64Array | None
+    ) -> tuple[Float64Array, Int64Array, Int64Array | None]:
+        """Add all but the extremes of values of shape (n,); return those that buckets hold.
 
         Args:
             values: The values.
             columns: The column of each.
+            counts: How often each is there; once if None.
         """
-        number = len(self._sum)
-        finite = np.isfinite(values)
-        if not finite.all():
-            missing = np.isnan(values)
-            self.missing += np.bincount(columns[missing], minlength=number)
-            self._infinite += np.bincount(columns[~(finite | missing)], minlength=number)
-            values, columns = values[finite], columns[finite]
+        finite, zero = np.isfinite(values), values == 0
+        for total, which in ((self.missing, np.isnan(values)), (self._infinite, np.isinf(values)), (self._zeros, zero)):
+            if which.any():
+                times = None if counts is None else counts[which]
+                np.add(total, count_by_column(columns[which], times, number=len(total)), out=total)
+        kept = finite & ~zero
+        if not kept.all():
+            values, columns, counts = values[kept], columns[kept], None if counts is None else counts[kept]
         with np.errstate(invalid="ignore", over="ignore"):
-            self._sum += np.bincount(columns, weights=values, minlength=number)
-        zero = values == 0
-        self._zeros += np.bincount(columns[zero], minlength=number)
-        return values[~zero], columns[~zero]
+            weights = values if counts is None else values * counts
+            self._sum += np.bincount(columns, weights=weights, minlength=len(self._sum))
+        return values, columns, counts
 
     def sketches(self, stack: Stack) -> list[NumericSketch]:
         """Return the sketches of the columns, with these buckets."""
@@ -83,3 +92,12 @@ class Moments:
                 strict=True,
             )
         ]
+
+
+def count_by_column(columns: Int64Array, counts: Int64Array | None, *, number: int) -> Int64Array:
+    """Return for each of a number of columns how often it is there, each time as often as the counts say."""
+    if counts is None:
+        return np.bincount(columns, minlength=number)
+    total = np.zeros(number, dtype=np.int64)
+    np.add.at(total, columns, counts)
+    return total

@@ -90,12 +90,24 @@ def empty_stack(columns: int) -> Stack:
     return Stack(np.full(columns, MAX_SCALE), nothing, nothing)
 
 
-def stack_values(values: Float64Array, in_column: Int64Array, *, columns: int) -> Stack:
-    """Return the buckets, at the finest scale, of values other than 0, all finite, and the column of each."""
+def stack_values(
+    values: Float64Array, in_column: Int64Array, counts: Int64Array | None = None, *, columns: int
+) -> Stack:
+    """Return the buckets, at the finest scale, of values other than 0, all finite, of shape (n,).
+
+    Args:
+        values: The values.
+        in_column: The column of each.
+        counts: How often each is there; once if None.
+        columns: How many columns there are.
+    """
     index = map_to_index(np.abs(values), MAX_SCALE)
     keys = (2 * in_column + (values < 0) << _INDEX_BITS) + index + (1 << MAX_SCALE + _OFFSET_BITS)
+    scales = np.full(columns, MAX_SCALE)
+    if counts is not None:
+        return merge_stacks([Stack(scales, keys, counts)])
     keys.sort(kind="stable")  # the fastest kind, as many are equal
-    return _collected(np.full(columns, MAX_SCALE), keys, None)
+    return _collected(scales, keys, None)
 
 
 def merge_stacks(stacks: Sequence[Stack]) -> Stack:
