@@ -271,3 +271,17 @@ def test_scaling_in_place_is_seen_before_it_happens(sdk) -> None:
     assert abs(rows).max() < 10
     points = sdk.collect(sdk.cumulative)["ml.column.value"]
     assert max(p.max for p in points if p.attributes["ml.column.role"] == "feature") == pytest.approx(X.max() * 100)
+
+
+def test_calls_whose_rows_cannot_be_read_are_counted(sdk) -> None:
+    class Answers(BaseEstimator):
+        def predict(self, rows):
+            return [0.0]
+
+    sdk.watch()
+    model = driftmeter.monitor(Answers(), name="m")
+    for rows in (None, object(), X):
+        model.predict(rows)
+    driftmeter.record(model="by hand", features=3)
+    points = sdk.collect(sdk.cumulative)["driftmeter.unreadable_calls"]
+    assert {p.attributes["ml.model.name"]: p.value for p in points} == {"m": 2, "by hand": 1}

@@ -1,13 +1,15 @@
-"""Start and stop of the in-process host, and what becomes of it at a fork and at SIGTERM."""
+"""Start and stop of the in-process host, and what becomes of it at a fork, at SIGTERM and at the end of a child."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
+from multiprocessing import util
 from types import FrameType
 from typing import Any, Final
 
@@ -97,18 +99,30 @@ def host() -> Host | None:
 def flush() -> None:
     """Send what was recorded, and spans and events, now."""
     meter_provider = None if _running is None else _running.meter_provider
-    for provider in (
-        meter_provider if meter_provider is not None else metrics.get_meter_provider(),
-        trace.get_tracer_provider(),
-        _logs.get_logger_provider(),
-    ):
-        force_flush = getattr(provider, "force_flush", None)
-        if force_flush is not None:
-            with guard:
-                force_flush()
+    # One after the other: the second one finds nothing to send, and must not return, and the process end, before the
+    # first one has sent all. But a signal may have interrupted the first one, which then cannot end before the second.
+    waited = _flushing.acquire(timeout=_EXIT_SECONDS / 2)
+    try:
+        for provider in (
+            meter_provider if meter_provider is not None else metrics.get_meter_provider(),
+            trace.get_tracer_provider(),
+            _logs.get_logger_provider(),
+        ):
+            force_flush = getattr(provider, "force_flush", None)
+            if force_flush is not None:
+                with guard:
+                    force_flush()
+    finally:
+        if waited:
+            _flushing.release()
+
+
+_flushing = threading.Lock()
 
 
 def _after_fork_in_child() -> None:
+    global _flushing  # noqa: PLW0603  # a thread that is not here any more may hold it
+    _flushing = threading.Lock()
     with guard:
         for registry in _registries:
             registry.reset()
@@ -118,6 +132,35 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _flush_recorded() -> None:
+    """Flush within bounds, if this process recorded anything: one that did not ends as it would without us."""
+    if any(registry.has_recorded for registry in _registries):
+        # In a thread of its own: this one may hold a lock of ours or of the SDK's, and then must not wait for it.
+        thread = threading.Thread(target=flush, name="driftmeter-exit", daemon=True)
+        thread.start()
+        thread.join(_EXIT_SECONDS)
+
+
+class _Children:
+    """Flushes at the end of multiprocessing's children, which leave by ``os._exit``, where no exit handler runs.
+
+    multiprocessing forgets all finalizers as a child begins, and then calls what was registered for that moment. That
+    is so however the child came to be: forked, or spawned and then importing this module with its main module.
+    """
+
+    def __init__(self) -> None:
+        util.register_after_fork(self, _Children._begin)
+        if multiprocessing.parent_process() is not None:  # imported by a child that runs already
+            self._begin()
+
+    def _begin(self) -> None:
+        util.Finalize(None, _flush_recorded, exitpriority=0)
+
+
+_children: Final = _Children()
+"""Alive as long as the module is: multiprocessing holds it weakly."""
 
 
 def _handle_sigterm() -> None:
@@ -131,11 +174,6 @@ def _handle_sigterm() -> None:
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signature of a signal handler
-    # A process that recorded nothing, a forked worker of another kind say, ends on the spot, as it would without us.
-    if any(registry.has_recorded for registry in _registries):
-        # In a thread of its own: this one may hold a lock of ours or of the SDK's, and then must not wait for it.
-        thread = threading.Thread(target=flush, name="driftmeter-exit", daemon=True)
-        thread.start()
-        thread.join(_EXIT_SECONDS)
+    _flush_recorded()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
