@@ -145,8 +145,9 @@ class ColumnGroup:
             np.equal(values, 0.0, out=flags)
             self._moments.add_zeros(flags)
             np.greater(outside, flags, out=outside)  # of flags, a > b is "a and not b"
-            self._tally_repeated(values, outside)
             apart = np.count_nonzero(outside)
+        if apart > many:
+            self._tally_repeated(values, outside)
         if apart <= outside.size // _MOST:
             places = self._set_aside(values, outside)
             self._moments.add_extremes(values)
