@@ -175,3 +175,27 @@ def test_only_what_is_outside_the_range_for_certain_counts_as_outside() -> None:
     live = np.append(np.linspace(start, start + 60, 999), start + 70)
     processor.add([Snapshot(Model("m"), 0, SECOND, Baseline.from_frame({"when": live}, model="m").snapshot.columns)])
     assert not [event for event in processor.advance(10 * SECOND) if "range" in event.body]
+
+
+def test_a_null_rate_that_varies_from_hour_to_hour_is_no_violation_and_a_higher_one_is() -> None:
+    rng = np.random.default_rng(11)
+
+    def hour(rate: float, rows: int = 500) -> np.ndarray:
+        return np.where(rng.random(rows) < rate, np.nan, 1.0 + rng.random(rows))
+
+    rates = rng.beta(2, 38, 40)  # 5 % on average, 1 to 12 % in single hours
+    values = np.concatenate([hour(rate) for rate in rates])
+    with_blocks = Baseline.from_frame({"x": values}, model="m", block_rows=500)
+    without = Baseline.from_frame({"x": values}, model="m")
+
+    def violated(baseline: Baseline, rate: float) -> bool:
+        processor = Processor(Config(window=1, step=1), baselines=lambda _: [baseline])
+        snapshot = Baseline.from_frame({"x": hour(rate)}, model="m").snapshot
+        processor.add([Snapshot(Model("m"), 0, 1, snapshot.columns)])
+        processor.advance(SECOND)
+        (missing,) = [found for found in processor.latest()[Model("m")].findings if found.check == "missing"]
+        return missing.violated
+
+    assert violated(without, 0.11)
+    assert not violated(with_blocks, 0.11)
+    assert violated(with_blocks, 0.4)

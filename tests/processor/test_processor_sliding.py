@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from driftmeter import Baseline
 from driftmeter.config import Config
@@ -37,7 +37,7 @@ def test_a_running_sum_equals_the_sum_of_the_windows_snapshots(seconds, steps) -
     at = 0
     for now in range(32):
         while at < len(served) and served[at].start < now * SECOND:
-            windows.add(served[at], [comparer], BASELINE.snapshot)
+            windows.add(served[at], [comparer], BASELINE.snapshot.columns)
             at += 1
         windows.follow(now * SECOND)
         for end in windows.due(now * SECOND):
@@ -49,7 +49,9 @@ def test_a_running_sum_equals_the_sum_of_the_windows_snapshots(seconds, steps) -
                 assert_array_equal(window.counts[comparer].bins, whole.bins)
                 assert_array_equal(window.counts[comparer].low, whole.low)
                 assert_array_equal(window.counts[comparer].high, whole.high)
-                assert {column.name for column in window.tally} == {"x", "c"}
+                assert_allclose(window.counts[comparer].sums, whole.sums, atol=1e-6)
+                assert {column.name for column in window.tally.columns} == {"x", "c"}
+                assert window.tally.counts[:, 0].tolist() == [window.rows] * 2
     assert windows.late_rows == 0
 
 

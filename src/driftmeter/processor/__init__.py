@@ -1,9 +1,10 @@
 """Windows of snapshots against baselines: drift, skew and quality, as signals and in words."""
 
-from driftmeter.processor._comparison import Binned, Comparer, Counts, Verdict
+from driftmeter.processor._comparison import Binned, Comparer, Verdict
+from driftmeter.processor._counts import Counts
+from driftmeter.processor._finding import Finding
 from driftmeter.processor._model import Comparison, Evaluation
 from driftmeter.processor._processor import Event, Processor
-from driftmeter.processor._quality import Finding
 from driftmeter.processor._rules import ColumnRules, Rules
 from driftmeter.processor._words import describe, describe_finding, percent
 

@@ -4,55 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 
 from driftmeter import stats
 from driftmeter.baseline import Baseline
+from driftmeter.processor._counts import Counts, Groups, join, joined, padded
 from driftmeter.processor._experience import Experience
 from driftmeter.processor._grid import Grid, NumericGrid, joined_labels, make_grid
 from driftmeter.processor._rules import Rules
+from driftmeter.processor._variation import Variation
 from driftmeter.schema import Column
 from driftmeter.sketches import NumericSketch, Snapshot
-from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
+from driftmeter.typing import Float64Array, Int64Array
 
 _ORDERED_METHODS: Final = frozenset({"kolmogorov_smirnov", "wasserstein"})
 """Distances that make no sense for categories, which have no order: there PSI stands in."""
 
 BASELINE_TO_WINDOW: Final = 4
 """How many times a window's rows a baseline must have for two windows to bear each other out."""
-
-_Groups: TypeAlias = tuple[Int64Array, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """A stretch of traffic counted on a baseline's grids; stretches add up.
-
-    Attributes:
-        bins: Rows by bin, all columns one after the other.
-        low: The least value of each column, infinite where there is none.
-        high: The greatest value of each column, likewise.
-    """
-
-    bins: Int64Array
-    low: Float64Array
-    high: Float64Array
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(self.bins + other.bins, np.minimum(self.low, other.low), np.maximum(self.high, other.high))
-
-    def __sub__(self, other: Counts) -> Counts:
-        """Take a stretch away again; the least and the greatest value stay, see `within`."""
-        return Counts(self.bins - other.bins, self.low, self.high)
-
-    def within(self, parts: Sequence[Counts]) -> Counts:
-        """Return the counts with the least and the greatest value of the parts."""
-        if not parts:
-            return self
-        low = np.minimum.reduce([part.low for part in parts])
-        return Counts(self.bins, low, np.maximum.reduce([part.high for part in parts]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +90,31 @@ class Comparer:
         self._slices = [
             slice(int(end) - len(grid.baseline), int(end)) for grid, end in zip(self._grids, ends, strict=True)
         ]
-        self._blocks = [self.count(block).bins for block in baseline.blocks]
-        self._estimated: tuple[object, stats.DesignEffect | None] = (None, None)
+        columns = [grid.column for grid in self._grids]
+        self._variation = Variation(columns, self._slices, [self.count(block) for block in baseline.blocks])
 
     def count(self, snapshot: Snapshot) -> Counts:
         """Count a stretch of traffic on the baseline's grids."""
-        bins, low, high = [], [], []
+        bins, low, high, sums = [], [], [], []
         for grid in self._grids:
             sketch = snapshot.columns.get(grid.column)
             bins.append(np.zeros_like(grid.baseline) if sketch is None else grid.count(sketch))
             ranged = sketch if isinstance(sketch, NumericSketch) and sketch.count else None
             low.append(np.inf if ranged is None else ranged.min)
             high.append(-np.inf if ranged is None else ranged.max)
+            sums.append(grid.sum(ranged) if ranged is not None and isinstance(grid, NumericGrid) else 0.0)
         flat = np.concatenate(bins) if bins else np.zeros(0, dtype=np.int64)
-        return Counts(flat, np.array(low), np.array(high))
+        return Counts(flat, np.array(low), np.array(high), np.array(sums))
+
+    def learn(self, window: Counts, verdicts: Sequence[Verdict], *, before: Collection[Column] = ()) -> None:
+        """Learn from a window how columns vary, but not from one that led to a verdict.
+
+        Windows must not overlap and come in the order of time. ``before`` are the columns that were suspected in the
+        last one: where this one bore that out, that one is not learned from either.
+        """
+        detected = {verdict.column for verdict in verdicts if verdict.detected}
+        quiet = {verdict.column for verdict in verdicts} - detected
+        self._variation.learn(window, quiet=quiet, borne_out=detected.intersection(before))
 
     def verdicts(
         self,
@@ -162,11 +144,16 @@ class Comparer:
         if not chosen:
             return []
         groups = tuple(grouped[at] for at in chosen)
-        live = self._joined(window.bins, chosen, groups)
-        baseline = _padded([_join(self._grids[at].baseline, group) for at, group in zip(chosen, groups, strict=True)])
+        live = joined(window.bins, self._slices, chosen, groups)
+        baseline = padded([join(self._grids[at].baseline, group) for at, group in zip(chosen, groups, strict=True)])
         ordered = np.array([self._grids[at].column.kind == "numeric" for at in chosen])
-        effect = self._design_effect(chosen, groups, ordered)
-        p_values = stats.homogeneity_p_values(live, baseline, ordered=ordered, design_effect=effect)
+        p_values = stats.homogeneity_p_values(
+            live,
+            baseline,
+            ordered=ordered,
+            design_effect=self._variation.design_effect(chosen, groups, ordered),
+            block_mean_p=self._variation.mean_p_values(window, chosen),
+        )
         if experience is not None:
             columns = [self._grids[at].column for at in chosen]
             p_values = np.maximum(p_values, experience.p_values(columns, live, baseline))
@@ -196,21 +183,8 @@ class Comparer:
             )
         return found
 
-    def _design_effect(self, chosen: tuple[int, ...], groups: _Groups, ordered: BoolArray) -> stats.DesignEffect | None:
-        """Return how the columns vary between blocks, on just these bins; they rarely change between windows."""
-        if len(self._blocks) < 2:
-            return None
-        key = (chosen, tuple(group.tobytes() for group in groups))
-        if self._estimated[0] != key:
-            blocks = np.array([self._joined(block, chosen, groups) for block in self._blocks])
-            self._estimated = (key, stats.estimate_design_effect(blocks, ordered=ordered))
-        return self._estimated[1]
-
-    def _joined(self, bins: Int64Array, chosen: tuple[int, ...], groups: _Groups) -> Float64Array:
-        return _padded([_join(bins[self._slices[at]], group) for at, group in zip(chosen, groups, strict=True)])
-
     def _distances(
-        self, chosen: tuple[int, ...], groups: _Groups, live: Float64Array, baseline: Float64Array, rules: Rules
+        self, chosen: tuple[int, ...], groups: Groups, live: Float64Array, baseline: Float64Array, rules: Rules
     ) -> list[tuple[str, float]]:
         """Return each column's distance and how it was computed."""
         grids = [self._grids[at] for at in chosen]
@@ -218,7 +192,7 @@ class Comparer:
         names = set(methods) - {"wasserstein"}
         measured: dict[str, Float64Array] = {}
         if len(names) < len(set(methods)):
-            positions = _padded([_positions(grid, group) for grid, group in zip(grids, groups, strict=True)])
+            positions = padded([_positions(grid, group) for grid, group in zip(grids, groups, strict=True)])
             # A constant baseline has no spread to measure by; there the distance stays in the column's own unit.
             spread = np.array([grid.spread or 1.0 if isinstance(grid, NumericGrid) else 1.0 for grid in grids])
             measured = stats.distances(live, baseline, names=names, positions=positions, scale=spread)
@@ -247,18 +221,7 @@ def _method(grid: Grid, wanted: str) -> str:
     return "psi" if wanted in _ORDERED_METHODS and not isinstance(grid, NumericGrid) else wanted
 
 
-def _join(bins: Int64Array, group: Int64Array) -> Int64Array:
-    return np.bincount(group, bins, minlength=int(group.max()) + 1).astype(np.int64)
-
-
 def _positions(grid: Grid, group: Int64Array) -> Float64Array:
     if not isinstance(grid, NumericGrid):
         return np.zeros(int(group.max()) + 1)
     return np.bincount(group, grid.positions * grid.baseline) / np.bincount(group, grid.baseline)
-
-
-def _padded(rows: Sequence[AnyArray]) -> Float64Array:
-    padded = np.zeros((len(rows), max(map(len, rows))))
-    for at, row in enumerate(rows):
-        padded[at, : len(row)] = row
-    return padded

@@ -52,6 +52,7 @@ class NumericGrid:
         upper: Upper edges, the baseline's maximum at the last.
         positions: The mean of the baseline's values in each bin.
         spread: The baseline's standard deviation.
+        limits: Where values are cut off before they are added up, so that a stray one does not move a mean.
     """
 
     column: Column
@@ -62,6 +63,13 @@ class NumericGrid:
     upper: Float64Array
     positions: Float64Array
     spread: float
+    limits: tuple[float, float]
+
+    def sum(self, sketch: NumericSketch) -> float:
+        """Return the sum of a sketch's values, cut off at the limits; within the sketch's accuracy."""
+        keys, counts = sketch.keys()
+        low, high = max(sketch.min, self.limits[0]), min(sketch.max, self.limits[1])
+        return float(np.clip(key_values(keys, sketch.scale), min(low, high), high) @ counts)
 
     def count(self, sketch: Sketch) -> Int64Array:
         """Return a sketch's rows by bin, shape (bins,)."""
@@ -144,6 +152,7 @@ def _numeric_grid(column: Column, baseline: NumericSketch) -> NumericGrid:
         upper=upper,
         positions=np.add.reduceat(values * counts, first) / binned,
         spread=baseline.std,
+        limits=stats.winsor_limits(lower, upper),
     )
 
 

@@ -13,11 +13,13 @@ from driftmeter.config import Config
 from driftmeter.processor import _moving, _quality
 from driftmeter.processor._comparison import Comparer, Verdict
 from driftmeter.processor._experience import Experience
+from driftmeter.processor._finding import Finding
 from driftmeter.processor._history import History
 from driftmeter.processor._learning import Learning
 from driftmeter.processor._moving import Moving
 from driftmeter.processor._rules import Rules, alpha_share
 from driftmeter.processor._suspicion import Suspicion
+from driftmeter.processor._usual import Usual
 from driftmeter.processor._volume import Volumes
 from driftmeter.processor._windows import Stretch, Windows
 from driftmeter.schema import Column, Model
@@ -56,7 +58,7 @@ class Evaluation:
     end: int
     rows: int
     comparisons: Sequence[Comparison] = ()
-    findings: Sequence[_quality.Finding] = ()
+    findings: Sequence[Finding] = ()
 
 
 class ModelProcessor:
@@ -90,7 +92,7 @@ class ModelProcessor:
         self._pending: list[Snapshot] = []
         self._given: dict[str, Baseline] = {}
         self._comparers: dict[str, Comparer] = {}
-        self._usual: Snapshot | None = None
+        self._usual: Usual | None = None
         self._learning = Learning(window=self._window)
         offsets = [round(offset * _SECOND) for offset in config.seasonal]
         back = max([1 + _moving.EARLIER_WINDOWS, *(offset // self._window for offset in offsets)])
@@ -101,7 +103,7 @@ class ModelProcessor:
         self._experience = {moving: Experience(windows=moving.season) for moving in self._moving if moving.season}
         self._suspicions: dict[object, Suspicion] = {}
         self._violated: frozenset[tuple[Column | None, str]] = frozenset()
-        self._volume: _quality.Finding | None = None
+        self._volume: Finding | None = None
 
     def _moving_baselines(self, offsets: Sequence[int], other: Callable[[str, int], Snapshot | None]) -> list[Moving]:
         min_rows = self._rules.min_rows
@@ -139,7 +141,7 @@ class ModelProcessor:
         due = [snapshot for snapshot in self._pending if snapshot.start < until or until == now]
         self._pending = [] if len(due) == len(self._pending) else [s for s in self._pending if s.start >= until]
         for snapshot in sorted(due, key=lambda snapshot: snapshot.start):
-            self._windows.add(snapshot, self._comparers.values(), self._usual)
+            self._windows.add(snapshot, self._comparers.values(), {} if self._usual is None else self._usual.columns)
             if self._keeps_history:
                 self._history.add(snapshot)
             if self._config.learn_rows and not self._comparers and not self._config.previous_window:
@@ -157,8 +159,8 @@ class ModelProcessor:
             self._comparers[baseline.kind] = Comparer(watched)
             self._suspicions.pop(baseline.kind, None)
         usual = next((self._comparers[kind].baseline for kind in _SKEW_KINDS if kind in self._given), None)
-        if usual is not None and usual.snapshot is not self._usual:
-            self._usual = usual.snapshot
+        if usual is not None and (self._usual is None or self._usual.snapshot is not usual.snapshot):
+            self._usual = Usual(usual)
             # What was checked against another baseline, or none, is no part of a window that speaks of this one.
             self._windows.clear()
 
@@ -170,7 +172,7 @@ class ModelProcessor:
         if learned is not None:
             watched = replace(learned, snapshot=self._rules.without_ignored(learned.snapshot))
             self._comparers["previous_window"] = Comparer(watched)
-            self._usual = watched.snapshot
+            self._usual = Usual(watched)
             _logger.warning(
                 "driftmeter: model %s has no baseline; from now on it is compared with its first %d rows, as drift",
                 self._model.name,
@@ -192,10 +194,13 @@ class ModelProcessor:
             self._config.alpha, self._config.quality_floor, self._rules.min_rows, share, self._violated
         )
         findings = _quality.check(window.tally, self._usual, rules)
-        usual = next((found for found in comparisons if found.baseline.snapshot is self._usual), None)
-        if usual is not None:
-            findings += _quality.check_constant(usual.verdicts, rules)
+        if self._usual is not None:
+            snapshot = self._usual.snapshot
+            usual = [found.verdicts for found in comparisons if found.baseline.snapshot is snapshot]
+            findings += _quality.check_constant(usual[0] if usual else [], rules)
         self._violated = frozenset((found.column, found.check) for found in findings if found.violated)
+        if self._usual is not None and self._is_whole(end):
+            self._usual.learn(window.tally, self._violated)
         findings = [
             replace(found, critical=self._rules.of(found.column).critical) for found in findings if found.column
         ]
@@ -205,7 +210,7 @@ class ModelProcessor:
         """Whether the window shares no row with the last such one."""
         return end % self._window == 0
 
-    def _check_volume(self, rows: int, end: int) -> list[_quality.Finding]:
+    def _check_volume(self, rows: int, end: int) -> list[Finding]:
         if self._is_whole(end):
             volume = self._volumes.of(end, rows)
             self._volumes.add(end, rows)
@@ -227,6 +232,8 @@ class ModelProcessor:
                     counts, self._rules, before=before, standing=suspicion.detected, share=share
                 )
                 suspicion.note(end, verdicts, before=before)
+                if self._is_whole(end):
+                    comparer.learn(counts, verdicts, before=before)
                 yield Comparison(comparer.baseline, verdicts)
         if self._is_whole(end):
             self._standing = {moving: self._against(moving, end) for moving in self._moving}

@@ -15,8 +15,8 @@ from typing import Any, Final, Literal, TypeAlias
 from driftmeter import otlp, semconv
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config
+from driftmeter.processor._finding import Finding
 from driftmeter.processor._model import Comparison, Evaluation, ModelProcessor
-from driftmeter.processor._quality import Finding
 from driftmeter.processor._words import describe, describe_finding, describe_gone, describe_resolved
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import Snapshot

@@ -14,12 +14,14 @@ The least and the greatest value cannot be subtracted; they are taken from the s
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from driftmeter.processor import _quality
-from driftmeter.processor._comparison import Comparer, Counts
-from driftmeter.sketches import Snapshot
+from driftmeter.processor._comparison import Comparer
+from driftmeter.processor._counts import Counts
+from driftmeter.processor._tally import Tally, tally
+from driftmeter.schema import Column
+from driftmeter.sketches import Sketch, Snapshot
 
 
 @dataclass(slots=True)
@@ -28,7 +30,7 @@ class Stretch:
 
     rows: int = 0
     counts: dict[Comparer, Counts] = field(default_factory=dict)
-    tally: _quality.Tally = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
 
     def add(self, other: Stretch) -> None:
         """Add another stretch."""
@@ -36,14 +38,18 @@ class Stretch:
         for comparer, counts in other.counts.items():
             known = self.counts.get(comparer)
             self.counts[comparer] = counts if known is None else known + counts
-        self.tally = _quality.add(self.tally, other.tally)
+        self.tally += other.tally
+
+    def pack(self) -> None:
+        """Take little room."""
+        self.counts = {comparer: counts.packed() for comparer, counts in self.counts.items()}
 
     def subtract(self, other: Stretch) -> None:
         """Take away a stretch that was added."""
         self.rows -= other.rows
         for comparer, counts in other.counts.items():
             self.counts[comparer] = self.counts[comparer] - counts
-        self.tally = _quality.subtract(self.tally, other.tally)
+        self.tally -= other.tally
 
 
 class Windows:
@@ -59,15 +65,17 @@ class Windows:
         self.late_rows = 0
         """Rows that came when no window was left to count them in."""
 
-    def add(self, snapshot: Snapshot, comparers: Iterable[Comparer], usual: Snapshot | None) -> None:
+    def add(self, snapshot: Snapshot, comparers: Iterable[Comparer], known: Mapping[Column, Sketch]) -> None:
         """Count a snapshot into the step that it starts in, unless the last window to hold that has been evaluated."""
         start = snapshot.start // self._step * self._step
         if self._evaluated is not None and start < self._evaluated + self._step - self._window:
             self.late_rows += snapshot.rows
             return
         counts = {comparer: comparer.count(snapshot) for comparer in comparers}
-        more = Stretch(snapshot.rows, counts, _quality.tally(snapshot, usual))
-        self._steps.setdefault(start, Stretch()).add(more)
+        more = Stretch(snapshot.rows, counts, tally(snapshot, known))
+        step = self._steps.setdefault(start, Stretch())
+        step.add(more)
+        step.pack()
         if self._sum_end is not None and start < self._sum_end:
             self._sum.add(more)
 

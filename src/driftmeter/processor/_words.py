@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from driftmeter.processor._comparison import Binned, Verdict
-from driftmeter.processor._quality import Finding
+from driftmeter.processor._finding import Finding
 from driftmeter.sketches import OTHER
 from driftmeter.typing import Float64Array
 

@@ -1,0 +1,93 @@
+"""Bad values of a stretch of traffic, by column and check; stretches add up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from driftmeter.schema import Column
+from driftmeter.sketches import CategoricalSketch, NumericSketch, Sketch, Snapshot, key_edges
+from driftmeter.typing import Int64Array
+
+RANGE_MARGIN: Final = 0.1
+"""How far beyond the baseline's range a value may lie, as a share of the range."""
+CHECKS: Final = ("missing", "type_mismatch", "non_finite", "out_of_range", "unseen_category")
+"""The checks that are counted, in the order of `Tally.counts`, where they follow rows and values."""
+ROWS, VALUES, FIRST_CHECK = 0, 1, 2
+_OF_ROWS: Final = frozenset({"missing", "type_mismatch", "non_finite"})
+
+
+def place_of(check: str) -> int:
+    """Return where a check stands in `Tally.counts`."""
+    return FIRST_CHECK + CHECKS.index(check)
+
+
+def place_of_all(check: str) -> int:
+    """Return where those stand that a check is a share of: rows, or values that are neither missing nor invalid."""
+    return ROWS if check in _OF_ROWS else VALUES
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Rows seen, values that are neither missing nor invalid, and bad values by check: shape (columns, 7)."""
+
+    columns: tuple[Column, ...] = ()
+    counts: Int64Array = field(default_factory=lambda: _nothing(0))
+
+    def __add__(self, other: Tally) -> Tally:
+        if self.columns == other.columns:
+            return Tally(self.columns, self.counts + other.counts)
+        columns = tuple(dict.fromkeys((*self.columns, *other.columns)))
+        return Tally(columns, self.on(columns) + other.on(columns))
+
+    def __sub__(self, other: Tally) -> Tally:
+        """Take a stretch away that was added; columns without rows go."""
+        counts = self.counts - (other.counts if self.columns == other.columns else other.on(self.columns))
+        if counts[:, ROWS].all():
+            return Tally(self.columns, counts)
+        left = np.flatnonzero(counts[:, ROWS])
+        return Tally(tuple(self.columns[at] for at in left), counts[left])
+
+    def on(self, columns: tuple[Column, ...]) -> Int64Array:
+        """Return the counts of these columns, 0 for those that there are none of, shape (columns, 7)."""
+        place = {column: at for at, column in enumerate(self.columns)}
+        counts = _nothing(len(columns))
+        for at, column in enumerate(columns):
+            if column in place:
+                counts[at] = self.counts[place[column]]
+        return counts
+
+
+def _nothing(columns: int) -> Int64Array:
+    return np.zeros((columns, FIRST_CHECK + len(CHECKS)), dtype=np.int64)
+
+
+def tally(snapshot: Snapshot, known: Mapping[Column, Sketch]) -> Tally:
+    """Count a stretch of traffic's bad values; what is out of range or unseen depends on the ``known`` sketches."""
+    counts = [_tally_column(sketch, known.get(column)) for column, sketch in snapshot.columns.items()]
+    return Tally(tuple(snapshot.columns), np.array(counts, dtype=np.int64) if counts else _nothing(0))
+
+
+def _tally_column(live: Sketch, known: Sketch | None) -> tuple[int, ...]:
+    non_finite = outside = unseen = 0
+    if isinstance(live, NumericSketch):
+        non_finite = live.non_finite
+        if isinstance(known, NumericSketch) and known.count:
+            outside = _out_of_range(live, known)
+    elif isinstance(known, CategoricalSketch):
+        unseen = live.other + sum(count for name, count in live.counts.items() if name not in known.counts)
+    return live.total, live.count, live.missing, live.mismatched, non_finite, outside, unseen
+
+
+def _out_of_range(live: NumericSketch, known: NumericSketch) -> int:
+    margin = RANGE_MARGIN * (known.max - known.min)
+    if not (live.min < known.min - margin or live.max > known.max + margin):
+        return 0
+    keys, counts = live.keys()
+    lower, upper = key_edges(keys, live.scale)
+    # Only what lies outside for certain: a bucket that reaches into the range counts as inside.
+    outside = (np.minimum(upper, live.max) < known.min - margin) | (np.maximum(lower, live.min) > known.max + margin)
+    return int(counts[outside].sum())

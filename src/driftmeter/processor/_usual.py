@@ -1,0 +1,82 @@
+"""What bad values are usual: as many as the baseline has, varying as they do between its blocks and past windows."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import numpy as np
+
+from driftmeter import stats
+from driftmeter.baseline import Baseline
+from driftmeter.processor._finding import Finding
+from driftmeter.processor._tally import CHECKS, Tally, place_of, place_of_all, tally
+from driftmeter.schema import Column
+from driftmeter.typing import Float64Array, Int64Array
+
+PAST_WINDOWS: Final = 64
+"""How many past windows to learn from."""
+
+
+class Usual:
+    """What is usual by one baseline."""
+
+    def __init__(self, baseline: Baseline) -> None:
+        self.snapshot = baseline.snapshot
+        self.columns = self.snapshot.columns
+        # Counted against itself it has neither unseen categories, but those it did not keep, nor outliers.
+        self.tally = tally(self.snapshot, self.columns)
+        self._place = {column: at for at, column in enumerate(self.tally.columns)}
+        blocks = [tally(block, self.columns).on(self.tally.columns) for block in baseline.blocks]
+        self._blocks = blocks if len(blocks) > 1 else []
+        self._past: deque[Int64Array] = deque(maxlen=PAST_WINDOWS)
+
+    def learn(self, window: Tally, violated: Collection[tuple[Column | None, str]]) -> None:
+        """Learn from a window how rates vary, but not from checks that were violated.
+
+        Windows must not overlap and come in the order of time.
+        """
+        if not self._blocks:
+            return
+        counts = window.on(self.tally.columns)
+        for column, check in violated:
+            if column in self._place and check in CHECKS:
+                # No rows, so nothing to learn from.
+                counts[self._place[column], place_of_all(check)] = 0
+                counts[self._place[column], place_of(check)] = 0
+        self._past.append(counts)
+
+    def p_values(self, findings: Sequence[Finding]) -> Float64Array:
+        """Return how likely so many bad values are by chance, shape (findings,); NaN where the baseline has no rows."""
+        bad, rows, bad0, rows0 = np.array(
+            [(found.bad, found.rows, found.baseline_bad, found.baseline_rows) for found in findings], dtype=np.float64
+        ).T
+        known = rows0 > 0
+        p_values = np.full(len(findings), np.nan)
+        p_values[known] = stats.excess_p_value(bad[known], rows[known], bad0[known], rows0[known])
+        varied = [at for at, found in enumerate(findings) if self._blocks and known[at] and self._varies(found)]
+        if varied:
+            block_k, block_n = self._rates(self._blocks, [findings[at] for at in varied])
+            history_k, history_n = self._rates(self._past, [findings[at] for at in varied])
+            p_values[varied] = stats.excess_among_blocks_p_value(
+                bad[varied],
+                rows[varied],
+                block_k=block_k,
+                block_n=block_n,
+                history_k=np.minimum(history_k, history_n),
+                history_n=history_n,
+            )
+        return p_values
+
+    def _varies(self, found: Finding) -> bool:
+        """Whether the blocks tell how the check's rate varies; of most checks there is never any bad value."""
+        return found.check in CHECKS and found.column in self._place
+
+    def _rates(self, stretches: Sequence[Int64Array], findings: Sequence[Finding]) -> tuple[Int64Array, Int64Array]:
+        """Return bad values and what they are a share of, both of shape (stretches, findings)."""
+        at = [self._place[found.column] for found in findings if found.column is not None]
+        bad = [place_of(found.check) for found in findings]
+        of = [place_of_all(found.check) for found in findings]
+        counts = np.array(stretches, dtype=np.int64).reshape(len(stretches), *self.tally.counts.shape)
+        return counts[:, at, bad], counts[:, at, of]
