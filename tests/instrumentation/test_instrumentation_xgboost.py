@@ -196,6 +196,16 @@ def test_names_are_the_boosters_where_the_rows_have_none(models, watch, sdk) -> 
     assert set(sdk.counts()) == {"f0", "f1", "f2", "prediction"}
 
 
+def test_names_that_a_booster_is_given_later_are_found(watch, sdk) -> None:
+    booster = trained(rows=X)
+    watch()
+    booster.inplace_predict(X)
+    assert set(sdk.counts()) == {"f0", "f1", "f2", "prediction"}
+    booster.feature_names = NAMES
+    booster.inplace_predict(X)
+    assert set(sdk.counts()) == {*NAMES, "prediction"}
+
+
 def test_a_rankers_groups_are_no_feature(watch, sdk) -> None:
     groups = np.repeat(np.arange(6), 10)
     ranker = xgb.XGBRanker(**QUICK).fit(FRAME.assign(qid=groups), Y)

@@ -51,7 +51,7 @@ class XgboostFramework(SklearnFramework):
     def feature_names(self, model: Any) -> Sequence[str]:
         """Return the booster's names; there are none where it was trained on an array."""
         booster = _booster_of(model)
-        return (booster.feature_names or ()) if booster is not None else ()
+        return _names_of(booster) if booster is not None else ()
 
     def model_name(self, model: Any) -> str:
         """Return the booster's attribute ``model_name``, which is saved with it; else the class's name."""
@@ -145,6 +145,17 @@ def _rows_of(data: Any) -> AnyArray | Any:
     inside = held.indices < kept
     found[at[inside], held.indices[inside]] = held.data[inside]
     return found
+
+
+_names: Final[weakref.WeakKeyDictionary[Any, tuple[str, ...]]] = weakref.WeakKeyDictionary()
+
+
+def _names_of(booster: Any) -> tuple[str, ...]:
+    """Return a booster's names, which are asked again only where there were none, or another number of them."""
+    names = _names.get(booster, ())
+    if not names or len(names) != booster.num_features():
+        names = _names[booster] = tuple(booster.feature_names or ())
+    return names
 
 
 _objectives: Final[weakref.WeakKeyDictionary[Any, str]] = weakref.WeakKeyDictionary()
