@@ -27,7 +27,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from driftmeter.sketches._category_names import are_own_names, category_name, is_missing
+from driftmeter.sketches._category_names import are_own_names, category_name, is_hashable, is_missing
 from driftmeter.typing import Int64Array
 
 MAX_OTHERS: Final = 100
@@ -266,7 +266,7 @@ def _tally(values: list[object]) -> Mapping[object, int]:
     try:
         tally = Counter(values)
     except TypeError:  # unhashable values, lists say: they count by what they look like
-        return _tally([value if _is_hashable(value) else str(value) for value in values])
+        return _tally([value if is_hashable(value) else str(value) for value in values])
     if (0 in tally or 1 in tally) and {bool, np.bool_} & (types := set(map(type, values))) and len(types) > 1:
         # True == 1, but they are two categories.
         return Counter(str(value) if isinstance(value, (bool, np.bool_)) else value for value in values)
@@ -278,14 +278,6 @@ def _are_same(names: list[object], others: list[object]) -> bool:
         return names == others
     except (TypeError, ValueError):  # pandas.NA, arrays and their like do not compare
         return False
-
-
-def _is_hashable(value: object) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
 
 
 def _most_frequent(

@@ -24,6 +24,15 @@ def is_missing(value: object) -> bool:
         return False
 
 
+def is_hashable(value: object) -> bool:
+    """Whether a value can be counted as it is."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
 def are_own_names(values: Collection[object]) -> bool:
     """Whether all values are texts that are counted under themselves, as nearly all are."""
     texts = cast("Collection[str]", values)
