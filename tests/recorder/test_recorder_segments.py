@@ -30,8 +30,7 @@ def _serve(registry: Registry, rows, predictions=None) -> None:
     tables = [("feature", features)]
     if predictions is not None:
         tables.append(("prediction", tabulate({"prediction": predictions})))
-    parts = recorder.segments.split(features) if recorder.segments is not None else []
-    registry.record(recorder, tables, parts=parts)
+    registry.record(recorder, tables)
 
 
 def _sums(registry: Registry, column: Column) -> dict[str, float]:

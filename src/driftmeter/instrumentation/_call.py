@@ -61,7 +61,7 @@ class Framework(Protocol):
 class _Call:
     """What is known of one call while the model runs."""
 
-    __slots__ = ("features", "framework", "known", "model", "registry", "rows", "span", "unreadable")
+    __slots__ = ("features", "framework", "known", "model", "registry", "rows", "seen", "span", "unreadable")
 
     def __init__(self, registry: Registry, framework: Framework, model: Any, known: Known) -> None:
         self.registry = registry
@@ -72,6 +72,8 @@ class _Call:
         self.unreadable = ""
         self.features: Table | None = None
         """The rows as they came; None also when they have been recorded already."""
+        self.seen: Table | None = None
+        """Rows that have been recorded already, where the outputs' segments are to be told by them."""
         self.span: trace.Span = trace.INVALID_SPAN
 
 
@@ -151,8 +153,11 @@ def _start(registry: Registry, framework: Framework, model: Any, operation: str,
         attributes = {**attributes, semconv.ML_BATCH_SIZE: features.rows}
         with guard:
             # By itself: a call whose rows are trouble has its span all the same.
-            if known.bound.recorder is not None and _is_first_look(known, source):
+            recorder = known.bound.recorder
+            if recorder is not None and _is_first_look(known, source):
                 started.features = features.copy()
+            elif recorder is not None and recorder.segments is not None:
+                started.seen = features.copy()
     started.span = known.instruments.tracer.start_span(known.span_name, attributes=attributes)
     return started
 
@@ -212,7 +217,7 @@ def _finish(started: _Call, result: Any, duration: float) -> None:
     with guard:
         # By itself: the features, which count as seen now, are recorded even where the result is a riddle.
         tables += started.framework.outputs(started.model, known.operation, result)
-    started.registry.record(recorder, tables)
+    started.registry.record(recorder, tables, features=started.seen)
 
 
 _last_looked: Final[ContextVar[tuple[Any, Bound, tuple[str, ...]] | None]] = ContextVar(

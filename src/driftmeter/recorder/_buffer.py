@@ -159,8 +159,14 @@ def _categories(values: Any, known: AnyArray | None) -> Coded | list[Any]:
         if coded is not None:
             return coded
     found = to_categories(values)
-    for value in found:
-        if type(value) is str and len(value) > MAX_NAME_LENGTH:
-            # Long texts become names here: a buffer of them would hold whatever its callers sent.
-            return [category_name(value) if type(value) is str else value for value in found]
-    return found
+    if _are_short(found):
+        return found
+    # Long texts become names here: a buffer of them would hold whatever its callers sent.
+    return [category_name(value) if type(value) is str and len(value) > MAX_NAME_LENGTH else value for value in found]
+
+
+def _are_short(values: list[Any]) -> bool:
+    try:
+        return max(map(len, values), default=0) <= MAX_NAME_LENGTH
+    except TypeError:  # not texts alone
+        return False

@@ -19,6 +19,9 @@ from driftmeter.typing import Clock
 MAX_SHAPES: Final = 16
 MAX_OUTPUTS: Final = 100
 """Columns of each role but features; ``max_columns`` is about features alone, so that a wide model keeps these."""
+BATCH_BYTES: Final = 320 * 1024
+"""What is sketched at once, at most: as much as the sketches take at a time, and a third of a millisecond of the call
+whose rows complete it. More would cost that call more, and all calls together nothing less."""
 MAX_CLOSED_STEPS: Final = 64
 """Steps kept apart when a collection is late; then the oldest two become one: no row is lost, but when it came is."""
 
@@ -265,7 +268,7 @@ class ModelRecorder:
             undecided=undecided,
             ignored=ignored,
             known=self._columns.categories if role == "feature" else {},
-            buffer_bytes=self._limits.buffer_bytes,
+            buffer_bytes=self._limits.buffer_bytes if self._drops else min(self._limits.buffer_bytes, BATCH_BYTES),
             max_categories=self._limits.max_categories,
         )
 

@@ -14,7 +14,7 @@ from driftmeter.recorder._guard import guard
 from driftmeter.recorder._identity import Identities, reference
 from driftmeter.recorder._log_once import LogOnce
 from driftmeter.recorder._model import Columns, Limits, ModelRecorder
-from driftmeter.recorder._segments import Part, Segments
+from driftmeter.recorder._segments import Segments
 from driftmeter.schema import Kind, Model, Role
 from driftmeter.sketches import OTHER, CategoricalSketch, Snapshot
 from driftmeter.tables import Table
@@ -121,20 +121,26 @@ class Registry:
         return self._identities.declared(model_object, default_name)
 
     def record(
-        self, recorder: ModelRecorder, tables: Sequence[tuple[Role, Table]], *, parts: Sequence[Part] = ()
+        self, recorder: ModelRecorder, tables: Sequence[tuple[Role, Table]], *, features: Table | None = None
     ) -> None:
-        """Record the columns of one call, if anybody collects.
+        """Record the columns of one call, if anybody collects, for the model and for the segments of its rows.
 
         Args:
             recorder: The model's recorder.
             tables: The columns, by role.
-            parts: The segments that the rows belong to, see `ModelRecorder.parts`.
+            features: What tells the segments, where features are not among the tables: they were recorded before.
         """
         if self.before_record is not None:
             return
         recorder.record(tables)
-        for part in parts:
-            part.recorder.record([(role, table.pick(part.rows)) for role, table in tables if table.rows == part.of])
+        if recorder.segments is None:
+            return
+        known = next((table for role, table in tables if role == "feature"), features)
+        if known is not None:
+            for part in recorder.segments.split(known):
+                part.recorder.record(
+                    [(role, table.pick(part.rows)) for role, table in tables if table.rows == known.rows]
+                )
 
     def ask_for_readers(self) -> None:
         """Look for readers, where there were none so far."""

@@ -29,11 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The rows of one call that belong to one segment: their places, out of ``of`` rows."""
+    """The places of the rows of one call that belong to one segment, and its recorder."""
 
     recorder: ModelRecorder
     rows: Int64Array
-    of: int
 
 
 class Segments:
@@ -62,7 +61,7 @@ class Segments:
                 for value, rows in self._parts(column, features.column(features.names.index(column))):
                     recorder = self._recorder(Segment(column, value))
                     if recorder is not None:
-                        parts.append(Part(recorder, rows, len(features)))
+                        parts.append(Part(recorder, rows))
         return parts
 
     def _parts(self, column: str, values: Any) -> Iterator[tuple[str, Int64Array]]:
