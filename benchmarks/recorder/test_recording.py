@@ -16,9 +16,11 @@ from sklearn.preprocessing import OneHotEncoder
 
 from driftmeter.recorder import Columns, Limits, ModelRecorder
 from driftmeter.schema import Model
-from driftmeter.tables import tabulate
+from driftmeter.sketches import BlockSketcher
+from driftmeter.tables import Names, tabulate
 
-NAMES = tuple(f"f{i}" for i in range(20))
+NAMES = Names.of([f"f{i}" for i in range(20)])
+"""As calls keep them of a model that they know."""
 
 
 def recorder() -> ModelRecorder:
@@ -52,17 +54,36 @@ def test_array_of_20_features(benchmark, rows):
 
 @pytest.mark.parametrize("rows", [1, 1000])
 def test_plain_copy_of_20_features(benchmark, rows):
+    """A fair plain copy: into a buffer of the recorder's size, place after place, so that caches are as cold as there,
+    and under a lock, which whatever is written by several threads needs. What the recorder does on top of it is to read
+    the array as a table, to look at the clock, and to sketch."""
     batch = np.random.default_rng(0).normal(size=(rows, 20))
-    # Into a buffer as large as the recorder's, place after place: caches are as cold as there.
-    target = np.empty((6000, 20))
+    target = np.empty((2000, 20))
     places = itertools.cycle(range(0, len(target), rows))
+    lock = threading.Lock()
 
     def copy():
-        place = next(places)
-        target[place : place + rows] = batch
+        with lock:
+            place = next(places)
+            target[place : place + rows] = batch
 
     benchmark(copy)
     assert (target[:rows] == batch).all()
+
+
+def test_sketching_of_1000_rows(benchmark):
+    """What each thousand rows cost sooner or later: the flush, spread over the calls that filled the buffer."""
+    sketcher = BlockSketcher(20)
+    block = np.random.default_rng(0).normal(size=(2000, 20))
+    batches = 0
+
+    def add():
+        nonlocal batches
+        batches += 1
+        sketcher.add(block[:1000])
+
+    benchmark(add)
+    assert sketcher.take()[0].total == 1000 * batches
 
 
 @pytest.mark.parametrize("rows", [1, 1000])
