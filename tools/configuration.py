@@ -65,6 +65,8 @@ for rows that come late, and later ones still count in the windows to come.
 `seasonal`, `previous_window` and `compare_with` compare whole windows, which share no row with each other; between two
 of them, the last verdicts stand. Each seasonal offset must be a multiple of `window`.
 
+[Baselines](baselines.md) explains `segments`, moving baselines and when a verdict is 1.
+
 ## Keys of one model
 
 Under `models`, by the model's name. They have no environment variables.
