@@ -137,6 +137,8 @@ def test_compiled_in_place_and_compiled_functions_stay_whole(watched) -> None:
     # A compiled function has no call of a module left in it; that it compiles as one graph is what is promised.
     assert torch.equal(serve(X), net(X) + 1)
     assert len(watched.spans()) == 1
+    net.register_forward_hook(lambda module, args, output: output * 2)
+    assert torch.equal(serve(X), net(X) + 1)
 
 
 def test_what_was_compiled_while_watched_runs_on_unwatched(watched) -> None:
@@ -501,6 +503,13 @@ def test_importing_the_instrumentation_does_not_import_the_framework() -> None:
         "watched.TorchInstrumentor().instrument(skip_dep_check=True);"
         "assert 'torch' not in sys.modules;"
         "from torch import nn;"
-        "assert nn.Module.__call__.__closure__, 'not watched once it is imported'"
+        "assert nn.Module.__call__.__closure__, 'not watched once it is imported';"
+        "assert 'torch._dynamo' not in sys.modules;"
+        "import torch; net = nn.Linear(2, 2).eval(); x = torch.ones(3, 2);"
+        # Dynamo, imported only now, takes the watched function for the original one.
+        "compiled = torch.compile(net, backend='eager', fullgraph=True);"
+        "assert torch.equal(compiled(x), net(x));"
+        "serve = torch.compile(lambda x: net(x) + 1, backend='eager', fullgraph=True);"
+        "assert torch.equal(serve(x), net(x) + 1)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

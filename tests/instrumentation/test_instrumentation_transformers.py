@@ -231,6 +231,36 @@ def test_training_is_no_serving(tokenizer, watched) -> None:
     assert watched.spans() == []
 
 
+def test_the_trainer_has_one_span_and_its_evaluations_none(tokenizer, watched, tmp_path) -> None:
+    pytest.importorskip("accelerate")
+    rows = [{**tokenizer(text), "labels": at} for at, text in enumerate(TEXTS)]
+
+    def trained():
+        settings = transformers.TrainingArguments(
+            str(tmp_path), num_train_epochs=2, eval_strategy="epoch", save_strategy="no", report_to=[], use_cpu=True
+        )
+        trainer = transformers.Trainer(
+            network(), settings, train_dataset=rows, eval_dataset=rows, processing_class=tokenizer
+        )
+        loss = trainer.train().training_loss
+        return trainer, loss
+
+    plain, loss = trained()
+    watched()
+    trainer, same_loss = trained()
+    assert same_loss == loss
+    assert all(map(torch.equal, plain.model.state_dict().values(), trainer.model.state_dict().values()))
+    (span,) = watched.spans()
+    assert span.name == "train BertForSequenceClassification"
+    assert span.attributes["ml.model.framework"] == "transformers"
+    assert span.attributes["ml.training.rows"] == 3
+    assert span.attributes["ml.training.loss"] == loss
+    assert span.attributes["ml.hyperparameter.num_train_epochs"] == 2
+    trainer.evaluate()
+    assert watched.spans() == []
+    assert watched.counts() == {}
+
+
 def test_generating_is_one_call_however_many_tokens(tokenizer, watched) -> None:
     net = network("BertLMHeadModel", is_decoder=True)
     ids = torch.tensor([[2, 5, 6], [2, 7, 8]])

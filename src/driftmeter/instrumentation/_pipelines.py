@@ -62,7 +62,7 @@ class PipelineCall:
 
     def model_name(self, model: Any) -> str:  # noqa: ARG002  # the model may be the pipeline or its network
         """Return the name that the model was loaded by, unless that was a path; else its network's class's name."""
-        return name_of(self._pipeline)
+        return name_of(self._pipeline.model)
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
         """Return labels and scores, or the lengths of texts."""
@@ -81,9 +81,8 @@ class StreamedBatch(PipelineCall):
         return []
 
 
-def name_of(pipeline: Any) -> str:
-    """Return what a pipeline's model is called."""
-    network = pipeline.model
+def name_of(network: Any) -> str:
+    """Return what a network is called."""
     name = str(getattr(getattr(network, "config", None), "name_or_path", ""))
     # Names at the hub are "model" or "owner/model"; what else has a slash is somebody's folder.
     return name if name and name.count("/") <= 1 and name[0] not in "./~\\" else type(network).__name__

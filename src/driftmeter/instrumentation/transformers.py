@@ -1,4 +1,4 @@
-"""Hugging Face transformers: pipelines, and what a model generates.
+"""Hugging Face transformers: pipelines, what a model generates, and its trainer.
 
 A pipeline's call is one call: its network's, which is a module of PyTorch, is inside of it. Where the pipeline is given
 a generator or a dataset it answers with a stream, and nothing has run yet when it returns::
@@ -7,7 +7,8 @@ a generator or a dataset it answers with a stream, and nothing has run yet when 
     next(stream)                               each batch that the network is given: a span, a duration, its rows
                                                each answer that comes out: a row of predictions
 
-``generate`` calls the network once a token, and is one call too.
+``generate`` calls the network once a token, and is one call too. ``Trainer.train`` is a training with a span of its
+own, ``Trainer.evaluate`` an evaluation: what the network predicts inside of these is no serving.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from driftmeter.instrumentation._instruments import use_providers
 from driftmeter.instrumentation._outermost import inside, is_nested
 from driftmeter.instrumentation._pipelines import PipelineCall, StreamedBatch, answers, lengths, name_of, reads_texts
 from driftmeter.instrumentation._torch_call import TorchCall
-from driftmeter.recorder import ModelRecorder, active, guard
+from driftmeter.instrumentation._training import Training, train
+from driftmeter.recorder import ModelRecorder, Registry, active, guard
 from driftmeter.schema import Role
 from driftmeter.tables import Table, tabulate
 
@@ -97,6 +99,40 @@ def _watched_generate(original: Callable[..., Any]) -> Callable[..., Any]:
     return watched
 
 
+def _watched_train(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_nested():
+            return original(self, *args, **kwargs)
+        return train(
+            functools.partial(original, self, *args, **kwargs),
+            functools.partial(_training, self),
+            loss=lambda output: getattr(output, "training_loss", None),
+        )
+
+    return watched
+
+
+def _watched_evaluate(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(self, *args, **kwargs) if is_nested() else inside(original, self, *args, **kwargs)
+
+    return watched
+
+
+def _training(trainer: Any, registry: Registry) -> Training:
+    network, told, dataset = trainer.model, trainer.args, trainer.train_dataset
+    names = ("learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "weight_decay")
+    return Training(
+        PipelineCall.name,
+        registry.model_of(network, default_name=name_of(network)),
+        operation="train",
+        rows=len(dataset) if hasattr(dataset, "__len__") else None,
+        hyperparameters={name: getattr(told, name) for name in names if hasattr(told, name)},
+    )
+
+
 def _call(
     original: Callable[..., Any], pipeline: Any, args: tuple[Any, ...], kwargs: dict[str, Any], told: PipelineCall
 ) -> Any:
@@ -154,7 +190,7 @@ def _record(pipeline: Any, tables: list[tuple[Role, Table]]) -> None:
     role, table = tables[0]
     bound = registry.bind(
         _model_of(pipeline),
-        default_name=name_of(pipeline),
+        default_name=name_of(pipeline.model),
         names=table.names if role == "feature" else (),
         named=True,
     )
@@ -167,11 +203,13 @@ _WATCHED: Final = (
     ("transformers.pipelines.base", "Pipeline", "__call__", _watched_call),
     ("transformers.pipelines.base", "Pipeline", "forward", _watched_forward),
     ("transformers.generation.utils", "GenerationMixin", "generate", _watched_generate),
+    ("transformers.trainer", "Trainer", "train", _watched_train),
+    ("transformers.trainer", "Trainer", "evaluate", _watched_evaluate),
 )
 
 
 class TransformersInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types
-    """Watches pipelines and ``generate``."""
+    """Watches pipelines, ``generate`` and the trainer."""
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Transformers are watched from the day that they are imported; without them nothing happens."""
