@@ -85,7 +85,8 @@ def union(parts: Sequence[Buckets], *, down: Sequence[int] = ()) -> Buckets:
         parts: The sets.
         down: By how many scales each has to go down to reach the common one; by none if empty.
     """
-    if any(down):
+    alike = len(set(down)) <= 1
+    if not alike:
         # Those that go down by as much stand side by side, and go down together.
         order = sorted(range(len(parts)), key=down.__getitem__)
         parts, down = [parts[i] for i in order], [down[i] for i in order]
@@ -95,7 +96,9 @@ def union(parts: Sequence[Buckets], *, down: Sequence[int] = ()) -> Buckets:
         return _EMPTY
     np.concatenate(all_indexes, out=indexes)
     np.concatenate([part.counts for part in parts], out=counts)
-    if any(down):
+    if alike and any(down):
+        indexes >>= down[0]
+    elif not alike:
         ends = list(accumulate(map(len, all_indexes)))
         for by, group in groupby(range(len(parts)), key=down.__getitem__):
             members = list(group)

@@ -28,6 +28,9 @@ from driftmeter.typing import Float64Array, Int64Array
 
 MAX_BUCKETS: Final = 640
 
+_COARSE: Final = 8
+"""A scale at which merging is fast as it is: 2**14 buckets, which are added up in an array, span 64 octaves."""
+
 _ZERO_KEY_OFFSET: Final = 1 << 40
 """Added to a bucket index so that it is positive at every scale; see `NumericSketch.keys`."""
 
@@ -121,6 +124,11 @@ class NumericSketch:
         (But for the rounding of ``sum``, which is exact over the sketches of one call.)
         """
         scale = min((sketch.scale for sketch in sketches), default=MAX_SCALE)
+        some = _first_of_many(sketches, 2 * max_buckets) if scale > _COARSE else ()
+        if some:
+            # All of them occupy no fewer buckets than some do, so their scale is no finer; and to add up few coarse
+            # buckets is many times faster than to sort thousands of fine ones that will join anyway.
+            scale = min(scale, cls.merge_all(some, max_buckets=max_buckets).scale)
         down = [sketch.scale - scale for sketch in sketches]
         return cls(
             scale=scale,
@@ -174,6 +182,16 @@ class NumericSketch:
         unit = float(np.abs(values).max()) or 1.0
         mean = np.average(values / unit, weights=counts)
         return unit * math.sqrt(float(np.average((values / unit - mean) ** 2, weights=counts)))
+
+
+def _first_of_many(sketches: Sequence[NumericSketch], buckets: int) -> Sequence[NumericSketch]:
+    """Return the first sketches, with so many buckets together, if there are several times as many; else none."""
+    seen = 0
+    for at, sketch in enumerate(sketches):
+        seen += len(sketch.positive) + len(sketch.negative)
+        if seen >= buckets:
+            return sketches[: at + 1] if len(sketches) > 4 * (at + 1) else ()
+    return ()
 
 
 def _bucketed(ordered: Float64Array) -> Buckets:
