@@ -18,7 +18,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 tf = pytest.importorskip("tensorflow")
 keras = pytest.importorskip("keras")
 
-import driftmeter  # noqa: E402  # after the check that the frameworks are there
+from watched_frameworks import Watched  # noqa: E402  # after the check that the frameworks are there
+
 from driftmeter.instrumentation.keras import KerasInstrumentor, watches  # noqa: E402
 from driftmeter.recorder import active  # noqa: E402
 from driftmeter.schema import Model  # noqa: E402
@@ -62,29 +63,9 @@ def of_its_own(outputs=3):
 
 @pytest.fixture
 def watched(sdk):
-    """The SDK, with models watched from when it is called."""
-
-    class Watched:
-        spans, counts = staticmethod(sdk.spans), staticmethod(sdk.counts)
-
-        def __call__(self, **settings):
-            sdk.watch(**settings)
-            if not KerasInstrumentor().is_instrumented_by_opentelemetry:
-                KerasInstrumentor().instrument(
-                    tracer_provider=sdk.tracer_provider, meter_provider=sdk.meter_provider, skip_dep_check=True
-                )
-
-        def points(self, metric):
-            return sdk.collect(sdk.cumulative).get(metric, [])
-
-        def stop(self):
-            driftmeter.shutdown()
-            if KerasInstrumentor().is_instrumented_by_opentelemetry:
-                KerasInstrumentor().uninstrument()
-
-    made = Watched()
-    yield made
-    made.stop()
+    watched = Watched(sdk, KerasInstrumentor)
+    yield watched
+    watched.stop()
 
 
 CALLS = {

@@ -15,7 +15,8 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-import driftmeter  # noqa: E402  # after the check that the frameworks are there
+from watched_frameworks import Watched  # noqa: E402  # after the check that the frameworks are there
+
 from driftmeter.instrumentation.torch import TorchInstrumentor  # noqa: E402
 from driftmeter.instrumentation.torch import watches as watches_module  # noqa: E402
 from driftmeter.instrumentation.transformers import TransformersInstrumentor, watches  # noqa: E402
@@ -24,7 +25,6 @@ from driftmeter.schema import Model  # noqa: E402
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", "good", "bad", "secret"]
 TEXTS = ["good", "bad bad bad", "a good day"]
-INSTRUMENTORS = (TorchInstrumentor, TransformersInstrumentor)
 
 
 @pytest.fixture(scope="module")
@@ -56,31 +56,9 @@ def pipe(tokenizer):
 
 @pytest.fixture
 def watched(sdk):
-    """The SDK, with PyTorch and transformers watched from when it is called."""
-
-    class Watched:
-        spans, counts = staticmethod(sdk.spans), staticmethod(sdk.counts)
-
-        def __call__(self, **settings):
-            sdk.watch(**settings)
-            for instrumentor in INSTRUMENTORS:
-                if not instrumentor().is_instrumented_by_opentelemetry:
-                    instrumentor().instrument(
-                        tracer_provider=sdk.tracer_provider, meter_provider=sdk.meter_provider, skip_dep_check=True
-                    )
-
-        def points(self, metric):
-            return sdk.collect(sdk.cumulative).get(metric, [])
-
-        def stop(self):
-            driftmeter.shutdown()
-            for instrumentor in INSTRUMENTORS:
-                if instrumentor().is_instrumented_by_opentelemetry:
-                    instrumentor().uninstrument()
-
-    made = Watched()
-    yield made
-    made.stop()
+    watched = Watched(sdk, TorchInstrumentor, TransformersInstrumentor)
+    yield watched
+    watched.stop()
 
 
 CALLS = {
