@@ -61,17 +61,21 @@ def monitor(model: T, *, name: str, version: str = "", baseline: Baseline | str 
 
     Raises:
         BaselineError: The baseline file cannot be used.
-        DriftmeterError: `instrument` was not called, or the model has no method to watch.
+        DriftmeterError: `instrument` was not called, the name is empty, or the model has no method to watch.
     """
     registry = _registry("monitor")
     if registry is None:
         return model
+    if not name:
+        raise DriftmeterError("name must have at least one character; got ''")
     identity = Model(name, version)
     if baseline is not None:
         loaded = baseline if isinstance(baseline, Baseline) else Baseline.load(baseline)
         registry.add_baseline(loaded, model=identity)
-    custom.watch_class_of(model)
-    registry.declare(model, identity)
+    # statsmodels hands out wrappers; what predicts, and is watched, is inside.
+    watched = getattr(model, "_results", model) if type(model).__module__.startswith("statsmodels.") else model
+    custom.watch_class_of(watched)
+    registry.declare(watched, identity)
     return model
 
 

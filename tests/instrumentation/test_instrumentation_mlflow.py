@@ -28,6 +28,7 @@ def _store_beside_the_test(tmp_path, monkeypatch) -> None:
     """Else MLflow leaves a folder where the tests were started."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "tracking").as_uri())
 
+
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(RNG.normal(size=(60, 3)), columns=["a", "b", "c"])
 Y = np.where(FRAME["a"] + FRAME["b"] > 0, "yes", "no")

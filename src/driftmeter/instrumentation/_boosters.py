@@ -25,7 +25,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 from driftmeter.instrumentation._booster_training import Evaluations, FunctionPatch, fit_estimator
 from driftmeter.instrumentation._call import Framework, call
 from driftmeter.instrumentation._instruments import use_providers
-from driftmeter.instrumentation._methods import Patches, _is_watched
+from driftmeter.instrumentation._methods import Patches, is_watched
 from driftmeter.instrumentation._outermost import is_nested
 from driftmeter.instrumentation.sklearn import MAX_CLASSES, _subclasses
 from driftmeter.recorder import guard
@@ -64,7 +64,7 @@ class BoosterPatches(Patches):
     def _take_over(self, cls: type) -> None:
         for operation in self._operations:
             attribute: Any = vars(cls).get(operation)
-            if _is_watched(attribute):
+            if is_watched(attribute):
                 setattr(cls, operation, attribute.__wrapped__)
 
     def _watched(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:

@@ -42,6 +42,7 @@ class Patches:
         }
         self._operations = tuple(self._wrappers)
         self._classes: weakref.WeakSet[type] = weakref.WeakSet()
+        self._own: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
         self._follows_pools = False
 
     def patch(self, cls: type) -> None:
@@ -52,13 +53,13 @@ class Patches:
         for base in cls.__mro__[:-1]:
             for operation in self._operations:
                 attribute = vars(base).get(operation)
-                if attribute is not None and not _is_watched(attribute):
+                if attribute is not None and not is_watched(attribute):
                     self._patch_attribute(base, operation, attribute)
 
     def _patch_attribute(self, cls: type, operation: str, attribute: Any) -> None:
         if callable(getattr(attribute, "fn", None)):
             # scikit-learn's available_if: a method that is there only when the wrapped estimator has it.
-            if not _is_watched(attribute.fn):
+            if not is_watched(attribute.fn):
                 attribute.fn = self._wrapped(attribute.fn, operation)
                 self._classes.add(cls)
         elif callable(attribute) and _binds(attribute):
@@ -68,6 +69,7 @@ class Patches:
     def _wrapped(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
         wrapper = self._wrappers[operation](original, operation)
         setattr(wrapper, _MARK, wrapper)
+        self._own.add(wrapper)
         return wrapper
 
     def _watched(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
@@ -106,17 +108,22 @@ class Patches:
         for cls in self._classes:
             for operation in self._operations:
                 attribute: Any = vars(cls).get(operation)
-                if _is_watched(attribute):
+                if self._is_own(attribute):
                     setattr(cls, operation, attribute.__wrapped__)
-                elif _is_watched(getattr(attribute, "fn", None)):
+                elif self._is_own(getattr(attribute, "fn", None)):
                     attribute.fn = attribute.fn.__wrapped__
         self._classes.clear()
         if self._follows_pools:
             self._follows_pools = False
             _pools.unfollow()
 
+    def _is_own(self, attribute: Any) -> bool:
+        # Another framework's patches may have taken this one's place, and are theirs to put back.
+        return is_watched(attribute) and attribute in self._own
 
-def _is_watched(attribute: Any) -> bool:
+
+def is_watched(attribute: Any) -> bool:
+    """Whether a method is a wrapper of some framework's patches."""
     # The mark is the function itself: `functools.wraps` copies marks to whatever wraps a watched method.
     return attribute is not None and getattr(attribute, _MARK, None) is attribute
 

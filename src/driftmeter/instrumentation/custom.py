@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from driftmeter.exceptions import DriftmeterError
-from driftmeter.instrumentation._methods import Patches
+from driftmeter.instrumentation._methods import Patches, is_watched
 from driftmeter.instrumentation.sklearn import OPERATIONS, SklearnFramework
 
 
@@ -25,6 +25,8 @@ def watch_class_of(model: Any) -> None:
         DriftmeterError: It has no method that could be watched.
     """
     cls = type(model)
+    if any(is_watched(getattr(cls, name, None)) for name in dir(cls)):
+        return
     if not any(callable(getattr(cls, operation, None)) for operation in OPERATIONS):
         raise DriftmeterError(
             f"model must have one of the methods {', '.join(OPERATIONS)}; {cls.__qualname__} has none: record its rows "
