@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from driftmeter.exceptions import DriftmeterError
+from driftmeter.instrumentation import keras, torch, transformers
 from driftmeter.instrumentation._methods import Patches, is_watched
 from driftmeter.instrumentation.sklearn import OPERATIONS, SklearnFramework
 
@@ -24,6 +25,8 @@ def watch_class_of(model: Any) -> None:
     Raises:
         DriftmeterError: It has no method that could be watched.
     """
+    if any(framework.watches(model) for framework in (torch, keras, transformers)):
+        return
     cls = type(model)
     if any(is_watched(getattr(cls, name, None)) for name in dir(cls)):
         return
