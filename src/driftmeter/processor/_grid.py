@@ -161,6 +161,8 @@ _NARROW: Final = 0.1
 
 def _holds_whole_numbers(sketch: NumericSketch) -> bool:
     """Whether there is a whole number in each bucket, though buckets are too narrow for that to be chance."""
+    if not (sketch.min.is_integer() and sketch.max.is_integer()):
+        return False  # nearly all others, at once
     keys, _ = sketch.keys()
     lower, upper = key_edges(keys, sketch.scale)
     narrow = bool((upper - lower < _NARROW).all())
