@@ -41,11 +41,16 @@ def driftmeter(baseline: np.ndarray, live: np.ndarray) -> Callable[[], set[int]]
     from driftmeter import Baseline
     from driftmeter.config import Config
     from driftmeter.processor import Comparer, Rules
-    from driftmeter.schema import Model
+    from driftmeter.schema import Column, Model
+    from driftmeter.sketches import BlockSketcher, Snapshot
+
+    columns = [Column(f"f{at}") for at in range(live.shape[1])]
 
     def run() -> set[int]:
         comparer = Comparer(Baseline.from_frame(baseline, model="m"))
-        window = comparer.count(Baseline.from_frame(live, model="m").snapshot)
+        sketcher = BlockSketcher(len(columns))
+        sketcher.add(live)
+        window = comparer.count(Snapshot(Model("m"), 0, 1, dict(zip(columns, sketcher.take(), strict=True))))
         verdicts = comparer.verdicts(window, Rules(Config(effect_floor=0.02), Model("m")))
         return {int(verdict.column.name[1:]) for verdict in verdicts if verdict.detected}
 
