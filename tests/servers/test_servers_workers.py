@@ -1,0 +1,101 @@
+"""Worker processes: every row is counted exactly once, children start empty, SIGTERM loses nothing."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+# The model answers before the fork too: a child that kept the parent's rows would send them a second time.
+APP = """
+import joblib
+import pandas as pd
+
+model = joblib.load("model.joblib")
+WARM = pd.DataFrame({"temp": [1.0] * 7, "wind": [2.0] * 7})
+
+
+def warm():
+    model.predict(WARM)
+
+
+def answer(body):
+    return model.predict(pd.DataFrame(body)).tolist()
+"""
+
+FLASK = """
+from flask import Flask, jsonify, request
+
+from work import answer, warm
+
+warm()
+app = Flask(__name__)
+
+
+@app.get("/health")
+def health():
+    return "ok"
+
+
+@app.post("/predict")
+def predict():
+    return jsonify(answer(request.get_json()))
+"""
+
+FASTAPI = """
+from fastapi import FastAPI
+
+from work import answer, warm
+
+warm()
+app = FastAPI()
+
+
+@app.get("/health")
+def health():
+    return "ok"
+
+
+@app.post("/predict")
+def predict(body: list[dict]):
+    return answer(body)
+"""
+
+WARM = 7
+FILES = {"work.py": APP, "flaskapp.py": FLASK, "fastapp.py": FASTAPI}
+
+
+def _gunicorn(kit, *options: str) -> list[str]:
+    pytest.importorskip("gunicorn", reason="gunicorn is not installed")
+    pytest.importorskip("flask", reason="Flask is not installed")
+    # Without the control server, of gunicorn 25 and later, which writes to the user's own folder.
+    return [str(kit.bin / "gunicorn"), "flaskapp:app", "-b", "127.0.0.1:{port}", "-w", "2", *options]
+
+
+def _uvicorn(kit) -> list[str]:
+    return [kit.python, "-m", "uvicorn", "fastapp:app", "--port", "{port}", "--workers", "2"]
+
+
+WAYS = {
+    # What the model answered when the application was loaded: in both workers, or once, in the parent.
+    "gunicorn": (lambda kit: _gunicorn(kit), 2 * WARM),
+    "gunicorn --preload": (lambda kit: _gunicorn(kit, "--preload"), WARM),
+    "gunicorn threads": (lambda kit: _gunicorn(kit, "-k", "gthread", "--threads", "4", "--preload"), WARM),
+    "uvicorn": (_uvicorn, 2 * WARM),
+}
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_two_workers_send_every_row_once_when_sigterm_ends_them(way, serve, received, kit) -> None:
+    command, warmed = WAYS[way]
+    server = serve(*command(kit), files=FILES)
+    server.wait()
+    sizes = [1 + at % 5 for at in range(60)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda size: server.post("/predict", kit.rows(size)), sizes))
+    server.stop()
+    total = sum(sizes) + warmed
+    assert received.column_counts() == {"temp": total, "wind": total, "prediction": total}, server.log()
