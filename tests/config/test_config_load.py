@@ -234,3 +234,8 @@ def test_a_table_that_is_none_is_refused_and_a_foreign_file_passed_over(sources)
     with pytest.raises(ConfigError, match=r"pyproject.toml: tool.driftmeter must be a table; got 1"):
         sources(pyproject="[tool]\ndriftmeter = 1\n")
     assert sources(pyproject="tool = 1\n") == Config()
+
+
+def test_a_model_that_is_compared_with_itself_is_refused(sources) -> None:
+    with pytest.raises(ConfigError, match="another model"):
+        sources(yaml="models: {m: {compare_with: m}}")

@@ -351,3 +351,13 @@ def test_subclasses_of_the_users_own_are_watched_whenever_they_are_made(watch, s
     assert "__init_subclass__" not in vars(xgb.XGBModel)
     Late(**QUICK).fit(X, Y).predict(X)
     assert sdk.spans() == []
+
+
+def test_flags_that_are_given_by_position_count_too() -> None:
+    from driftmeter.instrumentation.xgboost import _MARGINS, _NATIVE_MARGINS, _choose
+
+    booster = xgb.Booster()
+    assert _choose(booster, "predict", (None, False, True), {}) is None  # leaves
+    assert _choose(booster, "predict", (None, True), {}) is _NATIVE_MARGINS
+    assert _choose(booster, "inplace_predict", (None, (0, 0), "margin"), {}) is _NATIVE_MARGINS
+    assert _choose(xgb.XGBRegressor(), "predict", (None, True), {}) is _MARGINS

@@ -89,6 +89,23 @@ def test_days_that_differ_anyway_are_no_change_and_one_that_differs_more_is() ->
     assert sum(later) >= 20
 
 
+@pytest.mark.parametrize("grace", [60, HOUR, 3 * HOUR])
+def test_a_season_is_still_known_after_the_grace(grace) -> None:
+    served = Served(seasonal=(2 * HOUR,), grace=grace)
+    found = [served.serve(snapshot(hour, Model("m"), mean=0.0)) for hour in range(24)]
+    assert sum(("seasonal", "2h") in one for one in found) >= 24 - 2 - 8 - 1 - grace // HOUR
+
+
+def test_a_clock_that_was_ahead_for_a_while_leaves_no_window_behind() -> None:
+    served = Served(seasonal=(2 * HOUR,))
+    found = []
+    for hour in range(40):
+        ahead = 1000 if hour == 5 else 0
+        served.hour = hour + ahead
+        found.append(served.serve(snapshot(hour + ahead, Model("m"), mean=0.0)))
+    assert all(("seasonal", "2h") in one for one in found[20:])
+
+
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize("compare_with", ["champion", "champion@2"])
 def test_a_challenger_is_compared_with_its_champion_hour_by_hour(order, compare_with) -> None:
@@ -152,6 +169,19 @@ def test_an_hour_with_a_third_of_its_rows_or_none_is_violated_and_the_next_is_no
     assert found[few][0] == pytest.approx(1 / 3, abs=0.1)
     assert found[none] == (0.0, 1)
     assert [found[at][1] for at in (few - 1, few + 1, none - 1, none + 1)] == [0, 0, 0, 0]
+
+
+def test_weekends_are_usual_from_the_second_one_on() -> None:
+    rng = np.random.default_rng(5)
+    daily = [400 + 100 * np.sin(2 * np.pi * hour / 24) for hour in range(24)]
+    rows = [
+        int(daily[hour % 24] * (0.3 if hour // 24 % 7 in {5, 6} else 1.0) * rng.normal(1.0, 0.05))
+        for hour in range(24 * 35)
+    ]
+    found = [0 if one is None else one[1] for one in volumes(rows)]
+    first, later = sum(found[: 24 * 8]), sum(found[24 * 8 :])
+    assert first > 24  # a first weekend is a surprise
+    assert later <= 2
 
 
 def test_a_lasting_change_of_volume_is_usual_after_two_weeks() -> None:

@@ -164,7 +164,7 @@ def test_a_check_of_a_column_that_is_gone_again_resolves(baseline) -> None:
         processor.add([Snapshot(Model("m"), start * SECOND, (start + 1) * SECOND, columns)])
         seen.append({(event.name, event.body) for event in processor.advance((start + 10) * SECOND)})
     assert {name for name, body in seen[0] if body.startswith("new")} == {"ml.quality.violated"}
-    assert ("ml.quality.resolved", "new: in no row of this window") in seen[1]
+    assert ("ml.quality.resolved", "new: nothing to check in this window") in seen[1]
 
 
 def test_only_what_is_outside_the_range_for_certain_counts_as_outside() -> None:
@@ -199,3 +199,19 @@ def test_a_null_rate_that_varies_from_hour_to_hour_is_no_violation_and_a_higher_
     assert violated(without, 0.1)
     assert not violated(with_blocks, 0.1)
     assert violated(with_blocks, 0.4)
+
+
+@pytest.mark.parametrize("exponent", [1.5, 3.0])
+def test_new_names_in_a_column_that_always_has_new_ones_are_usual(exponent) -> None:
+    rng = np.random.default_rng(13)
+
+    def cities(rows: int) -> dict:
+        return {"city": [f"c{number}" for number in rng.zipf(exponent, rows)]}
+
+    baseline = Baseline.from_frame(cities(5000), model="m")
+    processor = Processor(Config(window=10, step=10), baselines=lambda _: [baseline])
+    for second in range(0, 200, 10):
+        columns = Baseline.from_frame(cities(500), model="m").snapshot.columns
+        processor.add([Snapshot(Model("m"), second * SECOND, (second + 1) * SECOND, columns)])
+        events = processor.advance((second + 10) * SECOND)
+        assert not any("unseen" in str(event.attributes.get("ml.quality.check")) for event in events)

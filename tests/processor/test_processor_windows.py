@@ -372,7 +372,10 @@ def test_a_window_speaks_of_one_baseline_only(training) -> None:
     served.processor = Processor(served.config, baselines=lambda model: given)
     served.serve(_usual(500, 1))
     given.append(training)
-    assert served.serve(_usual(600, 2))["ml.window.rows"] == {None: 600}
+    # All rows are counted, but those that came before it were not held against the baseline.
+    assert served.serve(_usual(600, 2))["ml.window.rows"] == {None: 1100}
+    (comparison,) = served.processor.latest()[Model("m")].comparisons
+    assert {int(verdict.binned.live.sum()) for verdict in comparison.verdicts} == {600}
 
 
 @pytest.mark.parametrize(("scale", "wanted"), [(1.0, r"\d+-\d+ went"), (0.37, r"\d+\.\d+-\d+\.\d+ went")])
@@ -383,3 +386,50 @@ def test_ranges_of_whole_numbers_are_told_in_whole_numbers(scale, wanted) -> Non
     served.serve({"hour": scale * rng.integers(12, 24, 500)})
     (body,) = [event.body for event in served.events if event.name == "ml.skew.detected"]
     assert re.search(wanted, body), body
+
+
+def test_a_verdict_at_the_floor_does_not_turn_with_every_window(training) -> None:
+    served = Served(training, window=10, step=10)
+    rng = np.random.default_rng(12)
+    for _ in range(60):
+        served.serve(_usual(20_000, int(rng.integers(1 << 30)), temp=rng.normal(50 + 0.085 * 10, 10, 20_000)))
+    turns = [event.name for event in served.events if event.attributes["ml.column.name"] == "temp"]
+    assert 1 <= turns.count("ml.skew.detected") <= 3
+
+
+def test_a_verdict_that_nothing_speaks_of_any_more_is_resolved(training) -> None:
+    given = [training]
+    served = Served()
+    served.processor = Processor(served.config, baselines=lambda model: given)
+    served.serve(_usual(500, 1, temp=np.full(500, 90.0)))
+    given[:] = [Baseline.from_frame({"wind": TRAINING["wind"]}, model="m")]
+    served.serve(_usual(500, 2))
+    resolved = [event for event in served.new_events if event.name == "ml.skew.resolved"]
+    assert [event.body.split(":")[0] for event in resolved] == ["temp"]
+    assert "not judged any more" in resolved[0].body
+
+
+def test_a_verdict_stands_while_no_rows_come(training) -> None:
+    served = Served(training)
+    served.serve(_usual(500, 1, temp=np.full(500, 90.0)))
+    served.serve(None)
+    assert served.new_events == []
+    served.serve(_usual(500, 2))
+    assert [event.name for event in served.new_events if ".skew." in event.name] == ["ml.skew.resolved"]
+
+
+def test_a_replaced_baseline_is_not_kept(training) -> None:
+    given = [training, Baseline.from_frame(TRAINING, model="m", kind="validation")]
+    served = Served(window=20, step=10)
+    served.processor = Processor(served.config, baselines=lambda model: given)
+    for seed in range(6):
+        served.serve(_usual(200, seed))
+        given[1] = Baseline.from_frame(TRAINING, model="m", kind="validation")
+    (model,) = served.processor._models.values()
+    assert len(model._windows._sum.counts) <= 3
+
+
+def test_trouble_with_a_critical_model_is_an_error(training) -> None:
+    served = Served(training, models={"m": ModelConfig(critical=True)})
+    served.serve(_usual(500, 1, temp=np.full(500, 90.0)))
+    assert {event.severity for event in served.events} == {"error"}

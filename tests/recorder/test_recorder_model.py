@@ -378,3 +378,15 @@ def test_a_table_that_cannot_be_read_loses_nothing_that_filled_before_it(recorde
         made.record([("feature", tabulate(np.zeros((500, 2)), names=["a", "b"])), ("score", broken)])
     (snapshot,) = made.take()
     assert {column.name: sketch.total for column, sketch in snapshot.columns.items()} == {"a": 500, "b": 500}
+
+
+def test_a_clock_that_is_set_back_is_followed(recorder, clock) -> None:
+    made = recorder(step=10)
+    clock.seconds = 90_000
+    made.record(_rows({"x": 1.0}))
+    made.take()
+    clock.seconds = 3_600
+    made.record(_rows({"x": 2.0}))
+    clock.seconds = 3_605
+    (snapshot,) = made.take()
+    assert 3_600 * SECOND <= snapshot.start <= snapshot.end <= 3_605 * SECOND

@@ -132,3 +132,9 @@ def test_threads_that_bring_new_values_stay_within_the_bound_and_lose_no_row() -
     sums = _sums(registry, Column("x"))
     assert len(sums) == 5
     assert sums.pop("all") == sum(sums.values()) == 8000.0
+
+
+def test_a_model_that_is_to_be_left_out_has_no_recorder() -> None:
+    registry = _registry(models={"m": ModelConfig(ignore=True)})
+    assert registry.recorder(M) is None
+    assert registry.recorder(Model("n")) is not None

@@ -35,7 +35,9 @@ def _key(
 class _VerdictConfig:
     """What a model and each of its columns can have of their own; a column's key wins over its model's."""
 
-    ignore: bool = _key(default=False, parse=boolean, says="leave it out")
+    ignore: bool = _key(
+        default=False, parse=boolean, says="leave it out: no sketches and no signals; calls are traced all the same"
+    )
     distance: str = _key("", partial(one_of, names=DISTANCES), "the distance to report; by default the general one")
     alpha: float | None = _key(None, number, "its own rate, held to in each window", above=0, most=0.5)
     effect_floor: float | None = _key(None, number, "share of rows that must have moved", least=0, most=1)
@@ -156,6 +158,9 @@ class Config:
             )
         if round(self.window * 1e9) % round(self.step * 1e9):
             raise ConfigError(f"window must be a multiple of step, {self.step:g} s; got {self.window:g} s")
+        for name, model in self.models.items():
+            if model.compare_with == name:
+                raise ConfigError(f"models.{name}.compare_with must be another model, or name@version; got {name!r}")
         for offset in self.seasonal:
             if offset < self.window or round(offset * 1e9) % round(self.window * 1e9):
                 raise ConfigError(f"seasonal must be multiples of window, {self.window:g} s; got {offset:g} s")

@@ -106,15 +106,24 @@ _NATIVE: Final = _Native()
 _NATIVE_MARGINS: Final = _NativeMargins()
 
 
-def _choose(model: Any, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Framework | None:  # noqa: ARG001
+_POSITIONS: Final = {
+    "predict": ("data", "output_margin", "pred_leaf", "pred_contribs", "approx_contribs", "pred_interactions"),
+    "inplace_predict": ("data", "iteration_range", "predict_type"),
+}
+"""A booster's arguments, where they are given by position."""
+
+
+def _choose(model: Any, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Framework | None:
     if not hasattr(model, "get_booster"):
-        if any(kwargs.get(name) for name in _NO_PREDICTION):
+        given = {**dict(zip(_POSITIONS.get(operation, ()), args, strict=False)), **kwargs}
+        if any(given.get(name) for name in _NO_PREDICTION):
             return None
-        wants_margins = kwargs.get("output_margin") or kwargs.get("predict_type") == "margin"
+        wants_margins = given.get("output_margin") or given.get("predict_type") == "margin"
         return _NATIVE_MARGINS if wants_margins else _NATIVE
     if getattr(model, "_estimator_type", None) == "ranker":
         return _RANKS
-    return _MARGINS if kwargs.get("output_margin") else _ESTIMATOR
+    wants_margins = args[1] if operation == "predict" and len(args) > 1 else kwargs.get("output_margin")
+    return _MARGINS if wants_margins else _ESTIMATOR
 
 
 def _booster_of(model: Any) -> Any:

@@ -22,6 +22,8 @@ from driftmeter.typing import Float64Array, Int64Array
 _ORDERED_METHODS: Final = frozenset({"kolmogorov_smirnov", "wasserstein"})
 """Distances that make no sense for categories, which have no order: there PSI stands in."""
 
+STANDING_FLOOR: Final = 0.7
+"""The share of a floor at which a verdict that is 1 stays so: what lies at the floor must not turn with every step."""
 BASELINE_TO_WINDOW: Final = 4
 """How many times a window's rows a baseline must have for two windows to bear each other out."""
 
@@ -171,7 +173,7 @@ class Comparer:
             rate = mine.alpha_repeated if apart else mine.alpha
             moved_enough = bool(moved[i] >= mine.effect_floor)
             suspected = moved_enough and bool(adjusted[i] <= rate * share)
-            stands = moved_enough and column in standing and bool(adjusted[i] <= rate)
+            stands = column in standing and bool(adjusted[i] <= rate and moved[i] >= STANDING_FLOOR * mine.effect_floor)
             detected = stands or (suspected and bool(adjusted[i] <= mine.alpha * share or column in before))
             if mine.threshold is not None:
                 suspected = detected = distance >= mine.threshold

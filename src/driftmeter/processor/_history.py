@@ -36,6 +36,11 @@ class History:
         else:
             self._by_end[end] = known.merge(snapshot)
 
+    def forget_after(self, end: int) -> None:
+        """Let go of windows that end later: the clock was set back."""
+        for other in [other for other in self._by_end if other > end]:
+            del self._by_end[other]
+
     def _end(self, time: int) -> int:
         return (time // self._window + 1) * self._window
 

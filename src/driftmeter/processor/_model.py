@@ -93,10 +93,13 @@ class ModelProcessor:
         self._given: dict[str, Baseline] = {}
         self._comparers: dict[str, Comparer] = {}
         self._usual: Usual | None = None
+        self._learned = False
         self._learning = Learning(window=self._window)
         offsets = [round(offset * _SECOND) for offset in config.seasonal]
         back = max([1 + _moving.EARLIER_WINDOWS, *(offset // self._window for offset in offsets)])
-        self._history = History(window=self._window, windows=1 + back)
+        # Rows of later windows come before a window is judged, by as much as the grace.
+        ahead = 1 + -(-round(config.grace * _SECOND) // self._window)
+        self._history = History(window=self._window, windows=1 + back + ahead)
         self._moving = self._moving_baselines(offsets, other)
         self._keeps_history = watched or bool(self._moving)
         self._standing: dict[Moving, Comparison | None] = dict.fromkeys(self._moving)
@@ -138,6 +141,7 @@ class ModelProcessor:
         """Count what was recorded before ``until``; all of it, if that is ``now``."""
         self._take_baselines()
         self._windows.follow(now)
+        self._history.forget_after(now + self._window)
         due = [snapshot for snapshot in self._pending if snapshot.start < until or until == now]
         self._pending = [] if len(due) == len(self._pending) else [s for s in self._pending if s.start >= until]
         for snapshot in sorted(due, key=lambda snapshot: snapshot.start):
@@ -158,11 +162,15 @@ class ModelProcessor:
             watched = replace(baseline, snapshot=self._rules.without_ignored(baseline.snapshot))
             self._comparers[baseline.kind] = Comparer(watched)
             self._suspicions.pop(baseline.kind, None)
+        if self._given and self._learned:
+            # What was learned for want of a baseline is none any more.
+            self._learned = False
+            self._comparers = {kind: found for kind, found in self._comparers.items() if kind in self._given}
         usual = next((self._comparers[kind].baseline for kind in _SKEW_KINDS if kind in self._given), None)
         if usual is not None and (self._usual is None or self._usual.snapshot is not usual.snapshot):
             self._usual = Usual(usual)
             # What was checked against another baseline, or none, is no part of a window that speaks of this one.
-            self._windows.clear()
+            self._windows.count_anew()
 
     def _learn(self, snapshot: Snapshot) -> None:
         """Take the first rows of a model without any baseline as one."""
@@ -173,9 +181,12 @@ class ModelProcessor:
             watched = replace(learned, snapshot=self._rules.without_ignored(learned.snapshot))
             self._comparers["previous_window"] = Comparer(watched)
             self._usual = Usual(watched)
-            _logger.warning(
+            self._learned = True
+            segment = self._model.segment
+            _logger.log(
+                logging.WARNING if segment is None else logging.INFO,
                 "driftmeter: model %s has no baseline; from now on it is compared with its first %d rows, as drift",
-                self._model.name,
+                self._model.name if segment is None else f"{self._model.name}, {segment.column}={segment.value},",
                 rows,
             )
 
@@ -188,6 +199,7 @@ class ModelProcessor:
         share = alpha_share(self._steps, whole=self._is_whole(end))
         volume = self._check_volume(window.rows, end)
         if not window.rows:
+            self._standing = dict.fromkeys(self._moving)
             return Evaluation(self._model, end, 0, findings=volume)
         comparisons = [found for found in self._comparisons(window, end, share) if found.verdicts]
         rules = _quality.QualityRules(
@@ -201,10 +213,8 @@ class ModelProcessor:
         self._violated = frozenset((found.column, found.check) for found in findings if found.violated)
         if self._usual is not None and self._is_whole(end):
             self._usual.learn(window.tally, self._violated)
-        findings = [
-            replace(found, critical=self._rules.of(found.column).critical) for found in findings if found.column
-        ]
-        return Evaluation(self._model, end, window.rows, comparisons, [*findings, *volume])
+        findings = [replace(found, critical=self._rules.is_critical(found.column)) for found in [*findings, *volume]]
+        return Evaluation(self._model, end, window.rows, comparisons, findings)
 
     def _is_whole(self, end: int) -> bool:
         """Whether the window shares no row with the last such one."""

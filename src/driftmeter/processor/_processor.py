@@ -17,7 +17,13 @@ from driftmeter.baseline import Baseline
 from driftmeter.config import Config
 from driftmeter.processor._finding import Finding
 from driftmeter.processor._model import Comparison, Evaluation, ModelProcessor
-from driftmeter.processor._words import describe, describe_finding, describe_gone, describe_resolved
+from driftmeter.processor._words import (
+    describe,
+    describe_finding,
+    describe_gone,
+    describe_not_judged,
+    describe_resolved,
+)
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import Snapshot
 
@@ -28,6 +34,7 @@ _LET_THROUGH: Final[AbstractContextManager[None]] = nullcontext()
 _ALWAYS_TOLD: Final = frozenset({"missing", "volume"})
 
 Attributes: TypeAlias = dict[str, Any]
+_Key: TypeAlias = tuple[object, ...]
 Severity: TypeAlias = Literal["info", "warn", "error"]
 Signals: TypeAlias = Mapping[semconv.Metric, Iterable[tuple[Attributes, float]]]
 
@@ -65,7 +72,8 @@ class Processor:
         self._baselines = baselines
         self._models: dict[Model, ModelProcessor] = {}
         self._latest: dict[Model, Evaluation] = {}
-        self._turned: dict[tuple[object, ...], bool] = {}
+        self._turned: dict[_Key, bool] = {}
+        self._detected: dict[Model, dict[_Key, tuple[str, Attributes]]] = {}
         self._violated: dict[Model, dict[tuple[Column | None, str], Finding]] = {}
         self._reported: set[tuple[Model, Column | None, str]] = set()
 
@@ -124,17 +132,32 @@ class Processor:
 
     def _turns(self, evaluation: Evaluation) -> list[Event]:
         events: list[Event] = []
+        standing = self._detected.pop(evaluation.model, {})
         for comparison in evaluation.comparisons:
             detected, resolved = semconv.SKEW_TURNED if comparison.word == "skew" else semconv.DRIFT_TURNED
             for verdict in comparison.verdicts:
                 key = (evaluation.model, comparison.baseline.kind, _lasting_id(comparison.baseline), verdict.column)
-                turned = self._turn(key, now=verdict.detected)
-                if turned:
+                attributes = _comparison_attributes(evaluation.model, verdict.column, comparison.baseline)
+                standing.pop(key, None)
+                if verdict.detected:
+                    self._detected.setdefault(evaluation.model, {})[key] = resolved.name, attributes
+                if self._turn(key, now=verdict.detected):
                     name, words = (detected, describe) if verdict.detected else (resolved, describe_resolved)
-                    attributes = _comparison_attributes(evaluation.model, verdict.column, comparison.baseline)
                     severity = _severity(now=verdict.detected, critical=verdict.critical)
                     events.append(Event(name.name, words(verdict), attributes, severity, evaluation.end))
-        return events + self._quality_turns(evaluation)
+        return events + self._not_judged(evaluation, standing) + self._quality_turns(evaluation)
+
+    def _not_judged(self, evaluation: Evaluation, standing: Mapping[_Key, tuple[str, Attributes]]) -> list[Event]:
+        """Let go of verdicts of 1 that this window does not speak of, if it has rows enough to speak."""
+        if evaluation.rows < self._config.min_rows:
+            self._detected.setdefault(evaluation.model, {}).update(standing)
+            return []
+        events: list[Event] = []
+        for key, (name, attributes) in standing.items():
+            self._turn(key, now=False)
+            body = describe_not_judged(str(attributes[semconv.ML_COLUMN_NAME]))
+            events.append(Event(name, body, attributes, "info", evaluation.end))
+        return events
 
     def _quality_turns(self, evaluation: Evaluation) -> list[Event]:
         violated, kept = semconv.QUALITY_TURNED
@@ -158,7 +181,7 @@ class Processor:
         self._violated[evaluation.model] = before | found
         return events
 
-    def _turn(self, key: tuple[object, ...], *, now: bool) -> bool:
+    def _turn(self, key: _Key, *, now: bool) -> bool:
         before = self._turned.get(key, False)
         self._turned[key] = now
         return before != now

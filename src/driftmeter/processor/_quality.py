@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from driftmeter import stats
-from driftmeter.processor._comparison import Verdict
+from driftmeter.processor._comparison import STANDING_FLOOR, Verdict
 from driftmeter.processor._finding import Finding
 from driftmeter.processor._tally import CHECKS, ROWS, Tally, place_of, place_of_all
 from driftmeter.processor._usual import Usual
@@ -53,7 +53,8 @@ def check(window: Tally, usual: Usual | None, rules: QualityRules) -> list[Findi
     excess = np.array([found.ratio - found.baseline_ratio for found in findings])
     rows = np.array([found.rows for found in findings])
     # NaN, where the baseline has no rows, is no violation.
-    violated = (stats.benjamini_hochberg(usual.p_values(findings)) <= rates) & (excess >= rules.floor)
+    floors = np.where(stands, STANDING_FLOOR * rules.floor, rules.floor)
+    violated = (stats.benjamini_hochberg(usual.p_values(findings)) <= rates) & (excess >= floors)
     violated &= rows >= rules.min_rows
     return [replace(found, violated=bool(verdict)) for found, verdict in zip(findings, violated, strict=True)]
 

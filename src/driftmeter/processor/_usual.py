@@ -13,6 +13,7 @@ from driftmeter.baseline import Baseline
 from driftmeter.processor._finding import Finding
 from driftmeter.processor._tally import CHECKS, Tally, place_of, place_of_all, tally
 from driftmeter.schema import Column
+from driftmeter.sketches import CategoricalSketch, Sketch
 from driftmeter.typing import Float64Array, Int64Array
 
 PAST_WINDOWS: Final = 64
@@ -25,8 +26,10 @@ class Usual:
     def __init__(self, baseline: Baseline) -> None:
         self.snapshot = baseline.snapshot
         self.columns = self.snapshot.columns
-        # Counted against itself it has neither unseen categories, but those it did not keep, nor outliers.
+        # Counted against itself it has no outliers, and as unseen categories those alone that it did not keep.
         self.tally = tally(self.snapshot, self.columns)
+        for at, column in enumerate(self.tally.columns):
+            self.tally.counts[at, place_of("unseen_category")] += _seen_once(self.columns[column])
         self._place = {column: at for at, column in enumerate(self.tally.columns)}
         blocks = [tally(block, self.columns).on(self.tally.columns) for block in baseline.blocks]
         self._blocks = blocks if len(blocks) > 1 else []
@@ -71,7 +74,8 @@ class Usual:
 
     def _varies(self, found: Finding) -> bool:
         """Whether the blocks tell how the check's rate varies; of most checks there is never any bad value."""
-        return found.check in CHECKS and found.column in self._place
+        # The blocks' categories are all among the baseline's, so they do not tell how many are new in a block.
+        return found.check in CHECKS and found.check != "unseen_category" and found.column in self._place
 
     def _rates(self, stretches: Sequence[Int64Array], findings: Sequence[Finding]) -> tuple[Int64Array, Int64Array]:
         """Return bad values and what they are a share of, both of shape (stretches, findings)."""
@@ -80,3 +84,11 @@ class Usual:
         of = [place_of_all(found.check) for found in findings]
         counts = np.array(stretches, dtype=np.int64).reshape(len(stretches), *self.tally.counts.shape)
         return counts[:, at, bad], counts[:, at, of]
+
+
+def _seen_once(sketch: Sketch) -> int:
+    """Return how many rows to expect in categories that are new, of as many rows: as many as were seen once.
+
+    Source: Good (1953), doi:10.1093/biomet/40.3-4.237.
+    """
+    return sum(count == 1 for count in sketch.counts.values()) if isinstance(sketch, CategoricalSketch) else 0

@@ -2,7 +2,8 @@
 
 The rows of one hour of the day vary from day to day by some factor, so their logarithms are compared: the window is one
 more draw beside those of up to two weeks, by Student's t with the spread that they show, or Poisson's if that is
-more. Windows that were found too full or too empty are no example of what is usual, until they are all there is.
+more. What is like the same day of the last weeks is usual too: weekends are. Windows that were found too full or too
+empty are no example of what is usual for other days, until they are all there is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 _DAY: Final = 86_400 * 1_000_000_000
 _DAYS: Final = 14
+_WEEK: Final = 7
 _LEAST: Final = 3
 """Earlier windows that it takes for a verdict."""
 _MOST_KEPT: Final = 4096
@@ -48,6 +50,9 @@ class Volumes:
         if self._first is None:
             self._first = end
             return
+        for later in [other for other in self._rows if other > end]:
+            del self._rows[later]  # the clock was set back
+        self._first = min(self._first, end)
         self._rows[end] = rows
         oldest = end - _DAYS * self._period
         for other in [other for other in self._rows if other < oldest]:
@@ -67,15 +72,24 @@ class Volumes:
 
         ends = [end - days * self._period for days in range(1, _DAYS + 1)]
         known = [other for other in ends if self._first is not None and other > self._first]
-        usual = [self._rows.get(other, 0) for other in known if other not in self._odd]
+        usual = [other for other in known if other not in self._odd]
         if len(usual) < _LEAST:
-            usual = [self._rows.get(other, 0) for other in known]
+            usual = known
         if len(usual) < _LEAST:
             return None
-        logs = [math.log(count + 0.5) for count in usual]
+        logs = self._logs(usual)
         mean = math.fsum(logs) / len(logs)
-        expected = max(math.exp(mean) - 0.5, 0.5)
         spread = math.fsum((log - mean) ** 2 for log in logs) / (len(logs) - 1)
-        error = math.sqrt(max(spread, 1.0 / expected) * (1.0 + 1.0 / len(logs)))
-        t = abs(math.log(rows + 0.5) - mean) / error
-        return Volume(rows, expected, 2.0 * float(stdtr(len(logs) - 1, -t)))
+        found: list[Volume] = []
+        for like in (usual, [other for other in known if (end - other) % (_WEEK * self._period) == 0]):
+            if like:
+                logs = self._logs(like)
+                mean = math.fsum(logs) / len(logs)
+                expected = max(math.exp(mean) - 0.5, 0.5)
+                error = math.sqrt(max(spread, 1.0 / expected) * (1.0 + 1.0 / len(logs)))
+                t = abs(math.log(rows + 0.5) - mean) / error
+                found.append(Volume(rows, expected, 2.0 * float(stdtr(len(usual) - 1, -t))))
+        return max(found, key=lambda volume: volume.p_value)
+
+    def _logs(self, ends: list[int]) -> list[float]:
+        return [math.log(self._rows.get(end, 0) + 0.5) for end in ends]

@@ -79,22 +79,24 @@ class Windows:
         if self._sum_end is not None and start < self._sum_end:
             self._sum.add(more)
 
-    def clear(self) -> None:
-        """Let go of all steps."""
-        self._steps.clear()
-        self._sum, self._sum_end = Stretch(), None
+    def count_anew(self) -> None:
+        """Let go of what was counted against an old baseline; how many rows there were stays."""
+        self._steps = {start: Stretch(stretch.rows) for start, stretch in self._steps.items()}
+        self._sum = Stretch(self._sum.rows)
 
     def follow(self, now: int) -> None:
         """Begin with the first step at the start, and anew when the clock was set back by more than a window."""
         last = now // self._step * self._step
         if self._evaluated is not None and self._evaluated > last + self._window:
             self._evaluated = None
+            self._steps = {start: stretch for start, stretch in self._steps.items() if start <= last}
             self._sum, self._sum_end = Stretch(), None
 
     def due(self, now: int) -> list[int]:
         """Return the ends of the windows that can be evaluated now, oldest first; each is returned once.
 
-        Of a stretch without rows only the first window is returned: it says that none came.
+        Of a stretch without rows only these are returned: the first window, which says that none came, and the first
+        and the last that share no row with the one before them.
         """
         last = now // self._step * self._step
         starts = sorted(self._steps)
@@ -106,10 +108,18 @@ class Windows:
             ends.append(end)
             at = bisect_left(starts, end - self._window)
             if at == len(starts) or starts[at] >= end:
-                end = min(starts[at] if at < len(starts) else last, last)
+                until = min(starts[at] if at < len(starts) else last, last)
+                ends += self._whole_ends(end, until)
+                end = until
             end += self._step
         self._evaluated = max(self._evaluated, last)
         return ends
+
+    def _whole_ends(self, after: int, until: int) -> list[int]:
+        """Return the first and the last end of a whole window after one time and up to another."""
+        first = (after // self._window + 1) * self._window
+        last = until // self._window * self._window
+        return [first, last] if first < last else [last] if first == last else []
 
     def window(self, end: int) -> Stretch:
         """Return the window that ends at ``end``; ends must not fall. What it returns changes with the next one."""
@@ -125,7 +135,11 @@ class Windows:
         if not self._sum.rows:
             self._sum = Stretch()
         inside = [stretch for start, stretch in self._steps.items() if start < end]
-        for comparer, counts in self._sum.counts.items():
+        for comparer, counts in list(self._sum.counts.items()):
             parts = [stretch.counts[comparer] for stretch in inside if comparer in stretch.counts]
-            self._sum.counts[comparer] = counts.within(parts)
+            if parts:
+                self._sum.counts[comparer] = counts.within(parts)
+            else:
+                # Nobody counts for it any more: its baseline was replaced.
+                del self._sum.counts[comparer]
         return self._sum

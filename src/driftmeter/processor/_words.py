@@ -48,6 +48,11 @@ def describe_resolved(verdict: Verdict) -> str:
     return f"{verdict.column.name}: quiet again; {percent(verdict.effect)} of rows moved, {_figures(verdict)}"
 
 
+def describe_not_judged(column: str) -> str:
+    """Return the sentence for a verdict of 1 that a window does not speak of."""
+    return f"{column}: not judged any more; too few values, or no part of the baseline"
+
+
 def _figures(verdict: Verdict) -> str:
     rows = int(verdict.binned.live.sum())
     return f"{_METHOD_NAMES[verdict.method]} {verdict.distance:.2g}, {p_value_words(verdict.p_value)}, {rows:,} rows"
@@ -65,7 +70,7 @@ def describe_finding(finding: Finding) -> str:
 
 def describe_gone(finding: Finding) -> str:
     """Return the sentence for a check that was violated and has nothing to check any more."""
-    return f"{finding.column.name if finding.column else finding.check}: in no row of this window"
+    return f"{finding.column.name if finding.column else finding.check}: nothing to check in this window"
 
 
 def p_value_words(p: float) -> str:

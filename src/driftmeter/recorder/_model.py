@@ -127,6 +127,8 @@ class ModelRecorder:
         """Record the columns of one call: its features, predictions, scores."""
         self.has_recorded = True
         now = self._clock()
+        if now < self._since - self._step:
+            self._follow(now)
         ended: list[_Stretch] = []
         full: list[tuple[Shape, Batch]] = []
         try:
@@ -171,6 +173,8 @@ class ModelRecorder:
     def take(self) -> list[Snapshot]:
         """Return what was recorded since the last call, one snapshot a step, oldest first."""
         now = self._clock()
+        if now < self._since - self._step:
+            self._follow(now)
         with self._lock:
             ended = self._end_step(now)
             ended.append(self._cut(now))
@@ -182,6 +186,13 @@ class ModelRecorder:
         finally:
             self._sketching.release()
         return taken
+
+    def _follow(self, now: int) -> None:
+        """Begin a step anew: the clock was set back by more than one, and would else have to catch up first."""
+        with self._lock:
+            if now < self._since - self._step:
+                self._since = now
+                self._step_end = self._next_step(now)
 
     def _end_step(self, now: int) -> list[_Stretch]:
         """Cut off the step, if it has ended; the rows from here on belong to a later one."""

@@ -159,11 +159,13 @@ class Registry:
         return replace(features, names=names, named=True) if names else features
 
     def recorder(self, model: Model) -> ModelRecorder | None:
-        """Return the recorder of a model, or None when there are too many models."""
+        """Return the recorder of a model, or None when there are too many models, or this one is to be left out."""
         self.ask_for_readers()
         recorder = self._recorders.get(model)
         if recorder is not None:
             return recorder
+        if self.config.models.get(model.name, ModelConfig()).ignore:
+            return None
         with self._lock:
             if model in self._recorders:
                 return self._recorders[model]
@@ -259,6 +261,8 @@ class Registry:
         self._lock = threading.Lock()
         for recorder in self._recorders.values():
             recorder.reset()
+            if recorder.segments is not None:
+                recorder.segments.reset()
 
 
 def load_baselines(config: Config) -> list[Baseline]:

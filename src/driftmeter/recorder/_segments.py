@@ -53,6 +53,10 @@ class Segments:
         self._values = {column: set(values) for column, values in known.items()}
         self._open = {column for column, values in self._values.items() if not values}
 
+    def reset(self) -> None:
+        """Forget the lock's state; a forked child starts like this."""
+        self._lock = threading.Lock()
+
     def split(self, features: Table) -> list[Part]:
         """Return the segments that the features have rows of."""
         parts: list[Part] = []
