@@ -68,9 +68,13 @@ class Shape:
                 self._sketcher.add(batch.numeric)
                 self._mismatched += batch.mismatched
                 sketched += 1
-        for counter, values, coded in zip(self._counters, batch.categorical, batch.coded, strict=True):
+        for counter, values, counted, coded in zip(
+            self._counters, batch.categorical, batch.counted, batch.coded, strict=True
+        ):
             with guard:
                 counter.add(values)
+                if counted:
+                    counter.add_codes(np.repeat(np.arange(len(counted)), list(counted.values())), list(counted))
                 for part in coded:
                     counter.add_codes(part.codes, part.names)
                 sketched += 1

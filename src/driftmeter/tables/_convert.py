@@ -6,14 +6,14 @@ import contextlib
 import datetime as dt
 import decimal
 import numbers
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from driftmeter.schema import Kind
 from driftmeter.sketches import is_missing
-from driftmeter.typing import AnyArray, Float64Array
+from driftmeter.tables._arrow import arrow_behind, without_dictionary
+from driftmeter.typing import Float64Array
 
 _NUMERIC = "biuf"
 _PYTHON_NUMBERS = frozenset({float, int, bool})
@@ -79,12 +79,12 @@ def _seconds(times: Any) -> Float64Array:
 
 def _extension_array(values: Any) -> Float64Array | None:
     """Return a pandas, polars or pyarrow column of numbers as float64, nulls as NaN; None when it is not one."""
-    if getattr(values, "dtype", None) is not None and hasattr(values, "array"):  # pandas
+    if hasattr(values, "isna"):  # pandas: a series, or the array in it
         kind = getattr(values.dtype, "kind", "O")
         if kind in _NUMERIC and not isinstance(values.dtype, np.dtype):
             array: Float64Array = values.to_numpy(dtype=np.float64, na_value=np.nan)
             return array
-        return None
+        return _zoned_seconds(values, kind) if kind in "mM" else None
     if hasattr(values, "null_count"):
         try:
             array = np.asarray(values.to_numpy())
@@ -92,6 +92,14 @@ def _extension_array(values: Any) -> Float64Array | None:
             return None
         return array.astype(np.float64) if array.dtype.kind in _NUMERIC else None
     return None
+
+
+def _zoned_seconds(values: Any, kind: str) -> Float64Array | None:
+    unit = getattr(values.dtype, "unit", "ns")
+    try:
+        return _seconds(np.asarray(values, dtype=f"{kind}8[{unit}]"))
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _from_objects(values: list[Any]) -> tuple[Float64Array, int]:
@@ -115,39 +123,6 @@ def _from_objects(values: list[Any]) -> tuple[Float64Array, int]:
     return out, mismatched
 
 
-@dataclass(frozen=True, slots=True)
-class Coded:
-    """Categories as pandas holds them: ``codes`` are places in ``names``, -1 a null."""
-
-    codes: AnyArray
-    names: list[Any]
-
-
-def to_codes(values: Any) -> Coded | None:
-    """Return a copy of a pandas Categorical column's codes and its categories.
-
-    None for any other column, and where there are more categories than values: then the values are the lesser part.
-    """
-    if type(values) is np.ndarray:
-        return None
-    categorical = getattr(values, "cat", None)
-    categories = getattr(categorical, "categories", None)
-    if categorical is None or categories is None or len(categories) > len(values):
-        return None
-    return Coded(np.array(categorical.codes), categories.tolist())
-
-
-def to_known_codes(values: Any, categories: AnyArray) -> Coded | None:
-    """Return a plain array's codes among sorted categories; None where a value is none of them.
-
-    It costs a fraction of making Python objects and counting those.
-    """
-    if type(values) is not np.ndarray or values.dtype.kind != categories.dtype.kind or values.dtype.kind not in "biufU":
-        return None
-    codes = np.searchsorted(categories, values)
-    return Coded(codes, categories.tolist()) if (categories.take(codes, mode="clip") == values).all() else None
-
-
 def to_categories(values: Any) -> list[Any]:
     """Return a column as a list of Python objects, nulls among them."""
     return _as_list(values)
@@ -156,6 +131,10 @@ def to_categories(values: Any) -> list[Any]:
 def _as_list(values: Any) -> list[Any]:
     if isinstance(values, list):
         return values
+    arrow = None if type(values) is np.ndarray else arrow_behind(values)
+    if arrow is not None:
+        # Their own ways to a list make an object that stands for each value first.
+        return list(without_dictionary(arrow).to_pylist())
     for method in ("tolist", "to_list", "to_pylist"):
         if hasattr(values, method):
             return list(getattr(values, method)())
