@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -129,9 +129,9 @@ class Server:
                 time.sleep(0.05)
         raise AssertionError(self.log())
 
-    def post(self, path: str, body: Any) -> Any:
+    def post(self, path: str, body: Any, **headers: str) -> Any:
         request = urllib.request.Request(
-            f"{self.url}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+            f"{self.url}{path}", json.dumps(body).encode(), {"Content-Type": "application/json", **headers}
         )
         try:
             with _opener.open(request, timeout=20) as response:
@@ -139,9 +139,9 @@ class Server:
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{error.code} {error.read()[:500]!r}\n{self.log()}") from None
 
-    def stop(self) -> int:
-        """Send SIGTERM to the server, and return its exit code."""
-        self.process.terminate()
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal to the server, and return its exit code."""
+        self.process.send_signal(number)
         return self.process.wait(30)
 
     def kill(self) -> None:
@@ -149,6 +149,21 @@ class Server:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(5)
+
+
+def run(command: Sequence[str], folder: Path) -> None:
+    """Run a program to its end."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def until(ready: Callable[[], bool], server: Server | None, *, seconds: float = 90) -> None:
+    """Wait until something is so; while a server runs, if one is given."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert server is None or server.process.poll() is None, server.log()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -195,5 +210,12 @@ def serve(folder: Path, received: Received) -> Iterator[Any]:
 def kit() -> Any:
     """The functions of this file that tests use."""
     return SimpleNamespace(
-        rows=rows, attributes=attributes, environment=environment, instrument=INSTRUMENT, python=sys.executable, bin=BIN
+        rows=rows,
+        attributes=attributes,
+        environment=environment,
+        run=run,
+        until=until,
+        instrument=INSTRUMENT,
+        python=sys.executable,
+        bin=BIN,
     )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -45,53 +42,27 @@ def predict():
     return jsonify(answer(request.get_json()))
 """
 
-FASTAPI = """
-from fastapi import FastAPI
-
-from work import answer, warm
-
-warm()
-app = FastAPI()
-
-
-@app.get("/health")
-def health():
-    return "ok"
-
-
-@app.post("/predict")
-def predict(body: list[dict]):
-    return answer(body)
-"""
-
 WARM = 7
-FILES = {"work.py": APP, "flaskapp.py": FLASK, "fastapp.py": FASTAPI}
+FILES = {"work.py": APP, "flaskapp.py": FLASK}
 
 
 def _gunicorn(kit, *options: str) -> list[str]:
     pytest.importorskip("gunicorn", reason="gunicorn is not installed")
     pytest.importorskip("flask", reason="Flask is not installed")
-    # Without the control server, of gunicorn 25 and later, which writes to the user's own folder.
     return [str(kit.bin / "gunicorn"), "flaskapp:app", "-b", "127.0.0.1:{port}", "-w", "2", *options]
-
-
-def _uvicorn(kit) -> list[str]:
-    return [kit.python, "-m", "uvicorn", "fastapp:app", "--port", "{port}", "--workers", "2"]
 
 
 WAYS = {
     # What the model answered when the application was loaded: in both workers, or once, in the parent.
-    "gunicorn": (lambda kit: _gunicorn(kit), 2 * WARM),
-    "gunicorn --preload": (lambda kit: _gunicorn(kit, "--preload"), WARM),
-    "gunicorn threads": (lambda kit: _gunicorn(kit, "-k", "gthread", "--threads", "4", "--preload"), WARM),
-    "uvicorn": (_uvicorn, 2 * WARM),
+    "one by one": ((), 2 * WARM),
+    "preload, threads": (("-k", "gthread", "--threads", "4", "--preload"), WARM),
 }
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-def test_two_workers_send_every_row_once_when_sigterm_ends_them(way, serve, received, kit) -> None:
-    command, warmed = WAYS[way]
-    server = serve(*command(kit), files=FILES)
+def test_two_gunicorn_workers_send_every_row_once_when_sigterm_ends_them(way, serve, received, kit) -> None:
+    options, warmed = WAYS[way]
+    server = serve(*_gunicorn(kit, *options), files=FILES)
     server.wait()
     sizes = [1 + at % 5 for at in range(60)]
     with ThreadPoolExecutor(8) as pool:

@@ -1,0 +1,6 @@
+"""Model servers: one public module per server, each a BaseInstrumentor that tells which model a request is for."""
+
+from driftmeter.instrumentation.servers._patching import ServerInstrumentor
+from driftmeter.instrumentation.servers._request import Served, requested, served
+
+__all__ = ["Served", "ServerInstrumentor", "requested", "served"]
