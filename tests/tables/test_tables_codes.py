@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from driftmeter.sketches import is_missing
-from driftmeter.tables import kind_of, tabulate, to_categories, to_codes, to_float64
+from driftmeter.tables import kind_of, tabulate, to_categories, to_codes, to_float64, to_known_codes
 
 TEXTS = ["b", "a", None, "b", "", "ü"] * 20
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
@@ -85,6 +85,17 @@ def test_numbers_in_a_dictionary_are_categories_only_where_told_so() -> None:
     assert kind_of(column) == "numeric"
     assert to_float64(column)[0][:2].tolist() == [3.0, 1.0]
     assert Counter(said(column)) == {3: 40, 1: 20, None: 20}
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 40, 200])
+@pytest.mark.parametrize("dtype", ["U", "int64", "float64"])
+def test_labels_among_known_classes_are_codes_and_any_other_value_makes_none(number, dtype) -> None:
+    classes = np.sort(np.arange(100, 100 + number).astype(dtype))
+    labels = np.random.default_rng(0).choice(classes, 500)
+    coded = to_known_codes(labels, classes)
+    assert [coded.names[at] for at in coded.codes] == labels.tolist()
+    labels[7] = "99"
+    assert to_known_codes(labels, classes) is None
 
 
 NUMBERS = [1.0, None, 3.0, -2.5] * 30
