@@ -65,6 +65,7 @@ ML_TRAINING_ROWS: Final = "ml.training.rows"
 ML_TRAINING_COLUMNS: Final = "ml.training.columns"
 ML_TRAINING_LOSS: Final = "ml.training.loss"
 ML_HYPERPARAMETER: Final = "ml.hyperparameter"
+ML_SERVER_NAME: Final = "ml.server.name"
 ML_PREDICTION_ID: Final = "ml.prediction.id"
 ML_SEGMENT: Final = "ml.segment."
 """The start of an attribute's name, which ends with that of the column."""
@@ -128,6 +129,7 @@ ATTRIBUTES: Final = (
         "100",
     ),
     Attribute(ML_PREDICTION_ID, "string", "Joins a prediction with its outcome.", "b1c2"),
+    Attribute(ML_SERVER_NAME, "string", "The model server whose call a span is about.", "kserve"),
     Attribute(ERROR_TYPE, "string", "The exception's class, when the call failed.", "ValueError"),
 )
 

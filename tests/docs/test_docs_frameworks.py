@@ -40,6 +40,9 @@ def lower_bounds() -> dict[str, str]:
     return dict(match.groups() for match in (re.fullmatch(r"([\w-]+)>=([\d.]+)", one) for one in named) if match)
 
 
+SERVERS = {path.stem for path in (FOLDER / "servers").glob("[!_]*.py")}
+
+
 def test_every_framework_has_a_row_and_every_row_a_framework() -> None:
     assert sorted(rows()) == MODULES
 
@@ -70,10 +73,9 @@ def test_every_entry_point_is_described(group: str) -> None:
         assert f"`{name}`" in (PAGE if group == "opentelemetry_instrumentor" else ARCHITECTURE)
 
 
-def test_every_framework_but_a_programs_own_classes_has_an_entry_point_of_its_name() -> None:
-    assert sorted(PROJECT["entry-points"]["opentelemetry_instrumentor"]) == [
-        name for name in MODULES if name != "custom"
-    ]
+def test_every_framework_and_server_has_an_entry_point_of_its_name() -> None:
+    named = {name for name in MODULES if name != "custom"} | SERVERS
+    assert set(PROJECT["entry-points"]["opentelemetry_instrumentor"]) == named
 
 
 @pytest.mark.parametrize("script", PROJECT["scripts"])

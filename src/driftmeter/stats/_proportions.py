@@ -6,7 +6,7 @@ sizes: no event in 20,000 baseline rows and 2 in 10,000 live rows says little, 2
 It is not summed term by term but taken from the saddlepoint approximation of the conditional (hypergeometric)
 distribution, which is one formula for any size; only where the baseline has no event at all, the one term there is
 is computed. Measured against exact sums for 10 to a million rows and 1 to 500 events, down to 1e-10: within 7 %,
-or 15 % for a single live event.
+or some 15 % for a single live event.
 
 Source: Skovgaard (1987), Saddlepoint expansions for conditional distributions, doi:10.2307/3214212, with the
 continuity correction that shifts the count by one half (Davison, Statistical Models, section 12.3).

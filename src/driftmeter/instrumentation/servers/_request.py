@@ -23,8 +23,6 @@ from driftmeter import semconv
 from driftmeter.instrumentation._instruments import instruments
 from driftmeter.recorder import active, guard
 
-ML_SERVER_NAME: Final = "ml.server.name"
-"""The model server that was asked: ``kserve``, ``litserve``, ``bentoml`` or ``ray_serve``."""
 HTTP_ROUTE: Final = "http.route"
 
 
@@ -41,7 +39,7 @@ class Served:
     def attributes(self) -> dict[str, str]:
         """Return the attributes of the request's span; what is not known is not there."""
         told = {
-            ML_SERVER_NAME: self.server,
+            semconv.ML_SERVER_NAME: self.server,
             semconv.ML_MODEL_NAME: self.model,
             semconv.ML_MODEL_VERSION: self.version,
             semconv.ML_OPERATION_NAME: self.operation,
