@@ -217,7 +217,7 @@ def parts_of(registry: Any, host: Any) -> Iterator[tuple[str, Any]]:
     yield "row buffers", [shape.buffer for shape in shapes]
     yield "running numeric sketches", [shape._sketcher for shape in shapes]
     yield "running categorical sketches", [shape._counters for shape in shapes]
-    yield "work space of a thread", [_columns._scratch.__dict__, _buckets._space.__dict__]
+    yield "work space", [_columns._scratch._free, _buckets._space._free]
     yield "what else recorders hold", recorders
     for stream in host._streams.values():
         yield f"{stream._temporality.name.lower()} stream", stream

@@ -12,7 +12,7 @@ buckets, exactly, which settle on coarser scales if they must (`_stack`), and ne
 known by then.
 
 Memory while it runs: up to 30 kB a column through the first 16,000 rows of an interval, then 1 to 19 kB (the table, and
-2 kB of values set aside), and 1.1 MB of work space a thread; what `take` returns is at most 12 kB a column.
+2 kB of values set aside), and 1.1 MB of work space (`_work_space`); what `take` returns is at most 12 kB a column.
 """
 
 from __future__ import annotations

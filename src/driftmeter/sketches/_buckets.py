@@ -10,7 +10,6 @@ Going down one scale merges neighbours in pairs, and so loses no count::
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
@@ -18,6 +17,7 @@ from typing import Final
 
 import numpy as np
 
+from driftmeter.sketches._work_space import WorkSpace
 from driftmeter.typing import AnyArray, Int64Array
 
 
@@ -85,15 +85,22 @@ def union(parts: Sequence[Buckets], *, down: Sequence[int] = ()) -> Buckets:
         parts: The sets.
         down: By how many scales each has to go down to reach the common one; by none if empty.
     """
-    alike = len(set(down)) <= 1
-    if not alike:
+    if len(set(down)) > 1:
         # Those that go down by as much stand side by side, and go down together.
         order = sorted(range(len(parts)), key=down.__getitem__)
         parts, down = [parts[i] for i in order], [down[i] for i in order]
     all_indexes = [part.indexes for part in parts]
-    indexes, counts = _space.arrays(sum(map(len, all_indexes)))
+    with _space.lent() as space:
+        return _union_within(space.arrays(sum(map(len, all_indexes))), parts, all_indexes, down)
+
+
+def _union_within(
+    space: Int64Array, parts: Sequence[Buckets], all_indexes: Sequence[Int64Array], down: Sequence[int]
+) -> Buckets:
+    indexes, counts = space
     if not len(indexes):
         return _EMPTY
+    alike = len(set(down)) <= 1
     np.concatenate(all_indexes, out=indexes)
     np.concatenate([part.counts for part in parts], out=counts)
     if alike and any(down):
@@ -147,18 +154,18 @@ def _sorted(indexes: Int64Array, counts: Int64Array) -> Buckets:
     return Buckets(indexes[starts], np.add.reduceat(counts[order], starts))
 
 
-class _Space(threading.local):
-    """Each thread's work space: fresh memory of this size costs more, page by page, than what is done with it."""
+class _Space:
+    """Work space for one union."""
 
     def __init__(self) -> None:
         self._arrays = np.empty((2, _SPACE), dtype=np.int64)
 
     def arrays(self, size: int) -> Int64Array:
-        """Return two arrays of a size, whose contents nobody else uses until the next call."""
+        """Return two arrays of a size, whose contents nobody else uses meanwhile."""
         return self._arrays[:, :size] if size <= _SPACE else np.empty((2, size), dtype=np.int64)
 
 
-_space = _Space()
+_space: Final = WorkSpace(_Space)
 
 
 def run_starts(ordered: AnyArray) -> Int64Array:

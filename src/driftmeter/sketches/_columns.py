@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from driftmeter.sketches._numeric import NumericSketch
 from driftmeter.sketches._stack import Stack, empty_stack, merge_stacks, stack_values
 from driftmeter.sketches._table import MOST_ROWS, CellTable
 from driftmeter.sketches._windows import windows_around
+from driftmeter.sketches._work_space import WorkSpace
 from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
 
 PIECE: Final = 40_960
@@ -52,8 +52,8 @@ class _Views(NamedTuple):
     flags: BoolArray
 
 
-class _Scratch(threading.local):
-    """Each thread's work space, which all groups of columns share, taking turns."""
+class _Scratch:
+    """Work space, which all groups of columns share, taking turns."""
 
     def __init__(self) -> None:
         self._values = np.empty(PIECE, dtype=np.float64)
@@ -77,7 +77,7 @@ class _Scratch(threading.local):
         return known
 
 
-_scratch = _Scratch()
+_scratch: Final = WorkSpace(_Scratch)
 
 
 class ColumnGroup:
@@ -134,7 +134,11 @@ class ColumnGroup:
 
     def _count(self, rows: AnyArray, table: CellTable) -> None:
         """Count rows: turned, so that the table of one column at a time stays in the first-level cache."""
-        values, integers, outside, flags = _scratch.views(self._width, len(rows))
+        with _scratch.lent() as scratch:
+            self._count_within(scratch.views(self._width, len(rows)), rows, table)
+
+    def _count_within(self, views: _Views, rows: AnyArray, table: CellTable) -> None:
+        values, integers, outside, flags = views
         for start in range(0, len(rows), _SLAB):
             slab = rows[start : start + _SLAB]
             np.copyto(values[:, start : start + len(slab)], slab.T, casting="unsafe")
