@@ -87,7 +87,7 @@ def test_the_baselines_values_are_told_apart_whatever_comes_first() -> None:
     assert registry.baselines(Model("m", "", Segment("origin", "nowhere"))) == []
 
 
-def test_several_columns_give_segments_each_and_a_missing_one_gives_none() -> None:
+def test_several_columns_give_segments_each_and_a_missing_one_is_told_once(caplog) -> None:
     registry = _registry(segments=("origin", "year", "nowhere"))
     _serve(registry, {**ROWS, "year": [2013, 2013, 2014, 2014, 2014.0, 2013]})
     told = {snapshot.model.segment for snapshot in registry.take()} - {None}
@@ -98,6 +98,10 @@ def test_several_columns_give_segments_each_and_a_missing_one_gives_none() -> No
         Segment("year", "2013"),
         Segment("year", "2014"),
     }
+    _serve(registry, ROWS)
+    assert [record.getMessage() for record in caplog.records if "nowhere" in record.getMessage()] == [
+        "driftmeter: segments names 'nowhere', which is none of the features: origin, x, year"
+    ]
 
 
 def test_a_model_has_segments_of_its_own_or_none() -> None:

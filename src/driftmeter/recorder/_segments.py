@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from driftmeter.recorder._log_once import LogOnce
 from driftmeter.schema import Segment
 from driftmeter.sketches import OTHER, category_name, is_missing
 from driftmeter.tables import Table, to_categories, to_codes
@@ -50,6 +51,7 @@ class Segments:
         self._most = most
         self._recorder = recorder
         self._lock = threading.Lock()
+        self._once = LogOnce()
         self._values = {column: set(values) for column, values in known.items()}
         self._open = {column for column, values in self._values.items() if not values}
 
@@ -61,7 +63,14 @@ class Segments:
         """Return the segments that the features have rows of."""
         parts: list[Part] = []
         for column in self._values:
-            if column in features.names:
+            if column not in features.names:
+                self._once.warning(
+                    ("segments", column),
+                    "driftmeter: segments names %r, which is none of the features: %s",
+                    column,
+                    ", ".join(features.names[:10]),
+                )
+            else:
                 for value, rows in self._parts(column, features.column(features.names.index(column))):
                     recorder = self._recorder(Segment(column, value))
                     if recorder is not None:
