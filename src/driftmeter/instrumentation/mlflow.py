@@ -23,8 +23,9 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 from driftmeter.instrumentation._call import Framework, _Call, _fail, _finish, _start, call
 from driftmeter.instrumentation._instruments import use_providers
 from driftmeter.instrumentation._methods import _MARK, Patches
+from driftmeter.instrumentation._onnx_values import columns_of
 from driftmeter.instrumentation._outermost import enter, is_nested, leave
-from driftmeter.instrumentation.onnxruntime import columns_of, tell_version
+from driftmeter.instrumentation.onnxruntime import tell_version
 from driftmeter.instrumentation.sklearn import MAX_CLASSES, SklearnFramework
 from driftmeter.instrumentation.sklearn import OPERATIONS as _OF_SKLEARN
 from driftmeter.recorder import Registry, active, guard
