@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("mlflow.models.cli", reason="mlflow is not installed: mlflow-skinny serves nothing")
+pytest.importorskip("mlflow.models.cli", reason="mlflow is not installed")
 
 SAVE = """
 import joblib
