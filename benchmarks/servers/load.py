@@ -3,7 +3,7 @@
     python benchmarks/servers/load.py [--rounds 10] [--rate 60] [--seconds 8] [--workers 2]
 
 Both services run under ``opentelemetry-instrument`` at the same time, with two uvicorn workers each, FastAPI's spans
-and an OTLP/HTTP collector on loopback. One is loaded and then the other, in turn: what else the machine does meets
+an OTLP/HTTP collector on loopback, and the intervals that are the defaults. One is loaded and then the other, in turn: what else the machine does meets
 both. Requests leave at a steady rate, ready or not, and are timed from when they were due: a wait counts. The answers
 are checked before anything is timed.
 """
@@ -85,13 +85,12 @@ class Service:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "DRIFTMETER_"))}
-        own = {"DRIFTMETER_BASELINE": str(folder / "baseline.json"), "DRIFTMETER_WINDOW": "10s"}
+        own = {"DRIFTMETER_BASELINE": str(folder / "baseline.json")}
         without = {"DRIFTMETER_ENABLED": "false", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": OURS}
         environ = {
             **kept,
             "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-            "OTEL_METRIC_EXPORT_INTERVAL": "5000",
             # As a service with several workers has it: else each one's model takes all cores.
             "OMP_NUM_THREADS": "1",
             **(own if watched else without),
