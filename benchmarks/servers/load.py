@@ -2,10 +2,13 @@
 
     python benchmarks/servers/load.py [--rounds 10] [--rate 60] [--seconds 8] [--workers 2]
 
-Both services run under ``opentelemetry-instrument`` at the same time, with two uvicorn workers each, FastAPI's spans
-an OTLP/HTTP collector on loopback, and the intervals that are the defaults. One is loaded and then the other, in turn: what else the machine does meets
-both. Requests leave at a steady rate, ready or not, and are timed from when they were due: a wait counts. The answers
-are checked before anything is timed.
+Both services run under ``opentelemetry-instrument`` at the same time, with two uvicorn workers each, FastAPI's spans,
+an OTLP/HTTP collector on loopback, and the intervals that are the defaults. One is loaded and then the other, in turn:
+what else the machine does meets both. Requests leave at a steady rate, ready or not, and are timed from when they were
+due: a wait counts. The answers are checked before anything is timed.
+
+The 99th percentile of a few thousand requests is uncertain: two unwatched services beside each other differ by a tenth
+of it on a busy machine. The CPU time of a request is the steadier figure.
 """
 
 from __future__ import annotations
