@@ -1,0 +1,1 @@
+"""The processor as a service: OTLP in from many replicas, signals out."""
