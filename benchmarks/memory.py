@@ -212,7 +212,8 @@ def parts_of(registry: Any, host: Any) -> Iterator[tuple[str, Any]]:
 
     recorders = list(registry._recorders.values())
     shapes = [shape for recorder in recorders for shape in recorder._shapes.values()]
-    models = list(host._processor._models.values())
+    watched = list(host._processor._models.values())
+    models = [known.processor for known in watched]
     yield "baselines", registry._identities._baselines
     yield "row buffers", [shape.buffer for shape in shapes]
     yield "running numeric sketches", [shape._sketcher for shape in shapes]
@@ -225,8 +226,8 @@ def parts_of(registry: Any, host: Any) -> Iterator[tuple[str, Any]]:
     yield "processor: usual values", [model._usual for model in models]
     yield "processor: steps of the window", [model._windows for model in models]
     yield "processor: past windows", [model._history for model in models]
-    yield "processor: latest verdicts", [host._processor._latest, host._processor._violated]
-    yield "processor: all else", [models, host._processor._turned, host._processor._reported]
+    yield "processor: latest verdicts", [[known.latest, known.turns] for known in watched]
+    yield "processor: all else", watched
 
 
 _FOREIGN = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, partial)

@@ -72,4 +72,4 @@ def test_what_was_served_is_forgotten_when_a_baseline_is_given():
     given.append(Baseline.from_frame({"x": np.random.default_rng(9).normal(size=1000)}, model="m"))
     processor.add([snapshot(1)])
     processor.advance(2 * SECOND)
-    assert processor._models[Model("m")]._learning.rows == 0
+    assert processor._models[Model("m")].processor._learning.rows == 0

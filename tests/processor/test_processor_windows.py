@@ -331,7 +331,7 @@ def test_trouble_with_one_model_is_not_the_others_and_leaves_no_stale_signal(tra
             [Snapshot(Model(name), start * SECOND, (start + 1) * SECOND, columns) for name in ("bad", "good")]
         )
         if start:
-            monkeypatch.setattr(processor._models[Model("bad")], "_evaluate", lambda *_: 1 / 0)
+            monkeypatch.setattr(processor._models[Model("bad")].processor, "_evaluate", lambda *_: 1 / 0)
         processor.advance((start + 10) * SECOND)
     (rows,) = [pairs for metric, pairs in processor.signals().items() if metric.name == "ml.window.rows"]
     assert rows == [({"ml.model.name": "good"}, 500)]
@@ -425,7 +425,7 @@ def test_a_replaced_baseline_is_not_kept(training) -> None:
     for seed in range(6):
         served.serve(_usual(200, seed))
         given[1] = Baseline.from_frame(TRAINING, model="m", kind="validation")
-    (model,) = served.processor._models.values()
+    (model,) = (watched.processor for watched in served.processor._models.values())
     assert len(model._windows._sum.counts) <= 3
 
 

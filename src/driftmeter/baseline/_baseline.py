@@ -68,6 +68,11 @@ class Baseline:
         """Return the baseline of a part of the rows, or None when there is none."""
         return next((part for part in self.segments if part.model.segment == segment), None)
 
+    def is_same(self, other: Baseline) -> bool:
+        """Whether it is another one, or was read from the same file as that."""
+        built = (self.id, self.created, self.source)
+        return self is other or (bool(self.id) and built == (other.id, other.created, other.source))
+
     def renamed(self, model: Model) -> Baseline:
         """Return the baseline, its segments too, as another model's."""
         return replace(

@@ -4,8 +4,9 @@ from driftmeter.processor._comparison import Binned, Comparer, Verdict
 from driftmeter.processor._counts import Counts
 from driftmeter.processor._finding import Finding
 from driftmeter.processor._model import Comparison, Evaluation
-from driftmeter.processor._processor import Event, Processor
+from driftmeter.processor._processor import Processor, Watched
 from driftmeter.processor._rules import ColumnRules, Rules
+from driftmeter.processor._turns import Event
 from driftmeter.processor._words import describe, describe_finding, percent
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Processor",
     "Rules",
     "Verdict",
+    "Watched",
     "describe",
     "describe_finding",
     "percent",

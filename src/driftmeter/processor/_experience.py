@@ -15,9 +15,9 @@ Source: Rao and Scott (1981), doi:10.1080/01621459.1981.10477633, for the chi-sq
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -36,8 +36,8 @@ class Experience:
     """What the comparisons of a season of ``windows`` windows have shown so far."""
 
     def __init__(self, *, windows: int) -> None:
-        kept = max(_FEWEST_KEPT, _SEASONS * windows)
-        self._ratios: defaultdict[Column, deque[float]] = defaultdict(partial(deque, maxlen=kept))
+        self._kept = max(_FEWEST_KEPT, _SEASONS * windows)
+        self._ratios: dict[Column, deque[float]] = {}
 
     def p_values(self, columns: Sequence[Column], live: Float64Array, baseline: Float64Array) -> Float64Array:
         """Return how likely counts so different are by the comparisons so far; NaN for columns with fewer than 8.
@@ -62,7 +62,7 @@ class Experience:
     def note(self, columns: Sequence[Column], live: Float64Array, baseline: Float64Array) -> None:
         """Note what a comparison showed."""
         for column, ratio in zip(columns, _ratios(live, baseline), strict=True):
-            self._ratios[column].append(float(ratio))
+            self._ratios.setdefault(column, deque(maxlen=self._kept)).append(float(ratio))
 
 
 def _ratios(live: Float64Array, baseline: Float64Array) -> Float64Array:

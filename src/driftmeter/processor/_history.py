@@ -17,11 +17,12 @@ KEPT_BUCKETS: Final = 200
 
 
 class History:
-    """Keeps traffic as one snapshot a window of ``window`` nanoseconds, the latest ``windows`` of them."""
+    """Keeps traffic as one snapshot a window of ``window`` nanoseconds."""
 
-    def __init__(self, *, window: int, windows: int) -> None:
+    def __init__(self, *, window: int) -> None:
         self._window = window
-        self._most = windows
+        self.windows = 1
+        """How many are kept, the latest ones."""
         self._by_end: dict[int, Snapshot] = {}
 
     def add(self, snapshot: Snapshot) -> None:
@@ -31,7 +32,7 @@ class History:
         if known is None:
             self._compact()
             self._by_end[end] = snapshot
-            while len(self._by_end) > self._most:
+            while len(self._by_end) > self.windows:
                 del self._by_end[min(self._by_end)]
         else:
             self._by_end[end] = known.merge(snapshot)

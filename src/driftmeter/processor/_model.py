@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from itertools import islice
+from typing import Any, Final, Protocol
 
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config
-from driftmeter.processor import _moving, _quality
+from driftmeter.processor import _quality
 from driftmeter.processor._comparison import Comparer, Verdict
 from driftmeter.processor._experience import Experience
 from driftmeter.processor._finding import Finding
 from driftmeter.processor._history import History
 from driftmeter.processor._learning import Learning
-from driftmeter.processor._moving import Moving
+from driftmeter.processor._moving import EARLIER_WINDOWS, Moving, moving_baselines
 from driftmeter.processor._rules import Rules, alpha_share
 from driftmeter.processor._suspicion import Suspicion
 from driftmeter.processor._usual import Usual
@@ -29,6 +30,29 @@ _logger = logging.getLogger("driftmeter")
 _SKEW_KINDS: Final = ("training", "validation")
 """In this order one of them says what values are usual."""
 _SECOND: Final = 1_000_000_000
+_OF_THE_HOST: Final = frozenset({"_host", "_rules", "_moving", "_keeps_history"})
+"""Attributes of a `ModelProcessor` that are not kept with it."""
+
+
+class Host(Protocol):
+    """What a `ModelProcessor` works under."""
+
+    @property
+    def config(self) -> Config:
+        """The rules."""
+        ...
+
+    def baselines(self, model: Model) -> Sequence[Baseline]:
+        """Return a model's baselines."""
+        ...
+
+    def other_window(self, model: Model, name: str, end: int) -> Snapshot | None:
+        """Return the window of another model, by its name, that ended at a time."""
+        ...
+
+    def is_watched(self, model: Model) -> bool:
+        """Whether other models are compared with this one, so that its windows are kept."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +88,14 @@ class Evaluation:
 class ModelProcessor:
     """Evaluates the windows of one model; not thread-safe.
 
-    Args:
-        model: The model.
-        config: The rules.
-        baselines: Returns a model's baselines.
-        other: Returns the window of another model, by its name, that ended at a time.
-        watched: Whether other models are compared with this one, so that its windows are kept.
+    It can be pickled: all that it knows of the model's traffic goes, and the host's part, which `join` gives, stays.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        config: Config,
-        *,
-        baselines: Callable[[Model], Sequence[Baseline]],
-        other: Callable[[str, int], Snapshot | None],
-        watched: bool = False,
-    ) -> None:
+    def __init__(self, model: Model, host: Host) -> None:
         self._model = model
-        self._config = config
-        self._baselines = baselines
-        self._rules = Rules(config, model)
-        self._window = round(config.window * _SECOND)
-        self._steps = round(config.window / config.step)
-        self._windows = Windows(window=self._window, step=round(config.step * _SECOND))
+        self._window = round(host.config.window * _SECOND)
+        self._step = round(host.config.step * _SECOND)
+        self._windows = Windows(window=self._window, step=self._step)
         self._volumes = Volumes(window=self._window)
         self._pending: list[Snapshot] = []
         self._given: dict[str, Baseline] = {}
@@ -95,29 +103,37 @@ class ModelProcessor:
         self._usual: Usual | None = None
         self._learned = False
         self._learning = Learning(window=self._window)
-        offsets = [round(offset * _SECOND) for offset in config.seasonal]
-        back = max([1 + _moving.EARLIER_WINDOWS, *(offset // self._window for offset in offsets)])
-        # Rows of later windows come before a window is judged, by as much as the grace.
-        ahead = 1 + -(-round(config.grace * _SECOND) // self._window)
-        self._history = History(window=self._window, windows=1 + back + ahead)
-        self._moving = self._moving_baselines(offsets, other)
-        self._keeps_history = watched or bool(self._moving)
-        self._standing: dict[Moving, Comparison | None] = dict.fromkeys(self._moving)
-        self._experience = {moving: Experience(windows=moving.season) for moving in self._moving if moving.season}
+        self._history = History(window=self._window)
+        self._standing: dict[Moving, Comparison] = {}
+        self._experience: dict[Moving, Experience] = {}
         self._suspicions: dict[object, Suspicion] = {}
         self._violated: frozenset[tuple[Column | None, str]] = frozenset()
         self._volume: Finding | None = None
+        self.join(host)
 
-    def _moving_baselines(self, offsets: Sequence[int], other: Callable[[str, int], Snapshot | None]) -> list[Moving]:
-        min_rows = self._rules.min_rows
-        moving = [
-            _moving.seasonal(self._history, offset=offset, window=self._window, min_rows=min_rows) for offset in offsets
-        ]
-        if self._config.previous_window:
-            moving.append(_moving.previous_window(self._history, min_rows=min_rows))
-        if self._rules.compare_with:
-            moving.append(_moving.other_model(self._rules.compare_with, other, min_rows=min_rows))
-        return moving
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in _OF_THE_HOST}
+
+    def fits(self, config: Config) -> bool:
+        """Whether what it knows can be gone on with under a configuration: its windows and steps are as long."""
+        return self._window == round(config.window * _SECOND) and self._step == round(config.step * _SECOND)
+
+    def join(self, host: Host) -> None:
+        """Go on under a host, whose configuration it `fits`."""
+        self._host = host
+        self._rules = Rules(host.config, self._model)
+        self._moving = list(moving_baselines(host.config, compare_with=self._rules.compare_with))
+        back = max([1 + EARLIER_WINDOWS, *(moving.offset // self._window for moving in self._moving)])
+        # Rows of later windows come before a window is judged, by as much as the grace.
+        ahead = 1 + -(-round(host.config.grace * _SECOND) // self._window)
+        self._history.windows = 1 + back + ahead
+        self._keeps_history = bool(self._moving) or host.is_watched(self._model)
+        self._standing = {moving: self._standing[moving] for moving in self._moving if moving in self._standing}
+        self._experience = {
+            moving: self._experience.get(moving) or Experience(windows=moving.offset // self._window)
+            for moving in self._moving
+            if moving.offset
+        }
 
     def add(self, snapshot: Snapshot) -> None:
         """Add what was recorded in one step, or a part of it."""
@@ -137,6 +153,11 @@ class ModelProcessor:
         """Return the window that ended at ``end``, if it is kept."""
         return self._history.window(end)
 
+    @property
+    def min_rows(self) -> int:
+        """Rows that a window must have for a verdict."""
+        return self._rules.min_rows
+
     def count(self, until: int, *, now: int) -> None:
         """Count what was recorded before ``until``; all of it, if that is ``now``."""
         self._take_baselines()
@@ -148,15 +169,16 @@ class ModelProcessor:
             self._windows.add(snapshot, self._comparers.values(), {} if self._usual is None else self._usual.columns)
             if self._keeps_history:
                 self._history.add(snapshot)
-            if self._config.learn_rows and not self._comparers and not self._config.previous_window:
+            if self._host.config.learn_rows and not self._comparers and not self._host.config.previous_window:
                 self._learn(snapshot)
             else:
                 self._learning.clear()
 
     def _take_baselines(self) -> None:
         """Follow what baselines the model has; they can be given while it serves."""
-        for baseline in self._baselines(self._model):
-            if self._given.get(baseline.kind) is baseline:
+        for baseline in self._host.baselines(self._model):
+            known = self._given.get(baseline.kind)
+            if known is not None and known.is_same(baseline):
                 continue
             self._given[baseline.kind] = baseline
             watched = replace(baseline, snapshot=self._rules.without_ignored(baseline.snapshot))
@@ -176,7 +198,7 @@ class ModelProcessor:
         """Take the first rows of a model without any baseline as one."""
         self._learning.add(snapshot)
         rows = self._learning.rows
-        learned = self._learning.take() if rows >= self._config.learn_rows else None
+        learned = self._learning.take() if rows >= self._host.config.learn_rows else None
         if learned is not None:
             watched = replace(learned, snapshot=self._rules.without_ignored(learned.snapshot))
             self._comparers["previous_window"] = Comparer(watched)
@@ -196,14 +218,14 @@ class ModelProcessor:
             yield self._evaluate(self._windows.window(end), end)
 
     def _evaluate(self, window: Stretch, end: int) -> Evaluation:
-        share = alpha_share(self._steps, whole=self._is_whole(end))
+        share = alpha_share(self._window // self._step, whole=self._is_whole(end))
         volume = self._check_volume(window.rows, end)
         if not window.rows:
-            self._standing = dict.fromkeys(self._moving)
+            self._standing = {}
             return Evaluation(self._model, end, 0, findings=volume)
         comparisons = [found for found in self._comparisons(window, end, share) if found.verdicts]
         rules = _quality.QualityRules(
-            self._config.alpha, self._config.quality_floor, self._rules.min_rows, share, self._violated
+            self._host.config.alpha, self._host.config.quality_floor, self._rules.min_rows, share, self._violated
         )
         findings = _quality.check(window.tally, self._usual, rules)
         if self._usual is not None:
@@ -226,7 +248,9 @@ class ModelProcessor:
             self._volumes.add(end, rows)
             self._volume = None
             if volume is not None:
-                rules = _quality.QualityRules(self._config.alpha, self._config.volume_floor, self._rules.min_rows)
+                rules = _quality.QualityRules(
+                    self._host.config.alpha, self._host.config.volume_floor, self._rules.min_rows
+                )
                 self._volume = _quality.check_volume(volume, rules)
                 if self._volume.violated:
                     self._volumes.leave_out(end)
@@ -246,15 +270,18 @@ class ModelProcessor:
                     comparer.learn(counts, verdicts, before=before)
                 yield Comparison(comparer.baseline, verdicts)
         if self._is_whole(end):
-            self._standing = {moving: self._against(moving, end) for moving in self._moving}
-        yield from (comparison for comparison in self._standing.values() if comparison is not None)
+            found = {moving: self._against(moving, end) for moving in self._moving}
+            self._standing = {moving: comparison for moving, comparison in found.items() if comparison is not None}
+        yield from self._standing.values()
 
     def _against(self, moving: Moving, end: int) -> Comparison | None:
         """Compare the window that ended at ``end`` with a moving baseline."""
         live = self._history.window(end)
-        comparer = moving.comparer(end, self._rules)
-        if live is None or comparer is None:
+        snapshots = [self._rules.without_ignored(snapshot) for snapshot in self._compared_with(moving, end)]
+        if live is None or not snapshots or not snapshots[-1].columns:
             return None
+        blocks = tuple(snapshots) if len(snapshots) > 1 else ()
+        comparer = Comparer(Baseline(snapshots[-1], moving.kind, id=moving.id, blocks=blocks))
         suspicion = self._suspicions.setdefault(moving, Suspicion())
         before = suspicion.until(end - self._window)
         verdicts = comparer.verdicts(
@@ -268,3 +295,15 @@ class ModelProcessor:
         verdicts = [verdict for verdict in verdicts if not math.isnan(verdict.p_value)]
         suspicion.note(end, verdicts, before=before)
         return Comparison(comparer.baseline, verdicts)
+
+    def _compared_with(self, moving: Moving, end: int) -> Sequence[Snapshot]:
+        """Return what a window that ended at ``end`` is compared with: the one meant last, before it earlier ones."""
+        enough = self._rules.min_rows
+        if moving.kind == "previous_window":
+            before = (window for window in self._history.before(end) if window.rows >= enough)
+            return [*islice(before, 1 + EARLIER_WINDOWS)][::-1]
+        if moving.kind == "model":
+            found = self._host.other_window(self._model, moving.id, end)
+        else:
+            found = self._history.window(end - moving.offset)
+        return [found] if found is not None and found.rows >= enough else []

@@ -1,0 +1,79 @@
+"""What evaluations say as signals: numbers under their names, with attributes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from driftmeter import otlp, semconv
+from driftmeter.baseline import Baseline
+from driftmeter.processor._finding import Finding
+from driftmeter.processor._model import Comparison, Evaluation
+from driftmeter.schema import Column, Model
+
+_SECOND: Final = 1_000_000_000
+_ALWAYS_TOLD: Final = frozenset({"missing", "volume"})
+
+Attributes: TypeAlias = dict[str, Any]
+Signals: TypeAlias = Mapping[semconv.Metric, Iterable[tuple[Attributes, float]]]
+Values: TypeAlias = defaultdict[semconv.Metric, list[tuple[Attributes, float]]]
+Reported: TypeAlias = set[tuple["Column | None", str]]
+"""Columns and checks whose series have begun."""
+
+
+def add_evaluation(values: Values, evaluation: Evaluation, reported: Reported) -> None:
+    """Add what one window of one model says; ``reported`` grows."""
+    model = otlp.model_attributes(evaluation.model)
+    values[semconv.WINDOW_ROWS].append((model, evaluation.rows))
+    values[semconv.WINDOW_END].append((model, evaluation.end / _SECOND))
+    for comparison in evaluation.comparisons:
+        _add_comparison(values, evaluation.model, comparison)
+    for finding in evaluation.findings:
+        _add_finding(values, evaluation.model, finding, reported)
+
+
+def _add_comparison(values: Values, model: Model, comparison: Comparison) -> None:
+    metrics = (
+        (semconv.SKEW_DISTANCE, semconv.SKEW_P_VALUE, semconv.SKEW_DETECTED, semconv.SKEW_SHARE)
+        if comparison.word == "skew"
+        else (semconv.DRIFT_DISTANCE, semconv.DRIFT_P_VALUE, semconv.DRIFT_DETECTED, semconv.DRIFT_SHARE)
+    )
+    distance, p_value, detected, share = metrics
+    for verdict in comparison.verdicts:
+        attributes = comparison_attributes(model, verdict.column, comparison.baseline)
+        values[distance].append(({**attributes, semconv.ML_DISTANCE_METHOD: verdict.method}, verdict.distance))
+        values[p_value].append((attributes, verdict.p_value))
+        values[detected].append((attributes, int(verdict.detected)))
+    if comparison.share is not None:
+        attributes = {**otlp.model_attributes(model), **_baseline_attributes(comparison.baseline)}
+        values[share].append((attributes, comparison.share))
+
+
+def _add_finding(values: Values, model: Model, finding: Finding, reported: Reported) -> None:
+    # Most checks of most columns never find anything; a series starts with the first bad value and then stays.
+    key = (finding.column, finding.check)
+    if not (finding.bad or finding.baseline_bad or finding.check in _ALWAYS_TOLD or key in reported):
+        return
+    reported.add(key)
+    attributes = finding_attributes(model, finding)
+    values[semconv.QUALITY_RATIO].append((attributes, finding.ratio))
+    if finding.baseline_rows:
+        values[semconv.QUALITY_VIOLATED].append((attributes, int(finding.violated)))
+
+
+def comparison_attributes(model: Model, column: Column, baseline: Baseline) -> Attributes:
+    """Return the attributes of what is said of one column against one baseline."""
+    return {**otlp.column_attributes(model, column), **_baseline_attributes(baseline)}
+
+
+def _baseline_attributes(baseline: Baseline) -> Attributes:
+    # The previous window has no id: it is another one each time, and each would make a new series.
+    identity = {semconv.ML_BASELINE_ID: baseline.id} if baseline.id else {}
+    return {semconv.ML_BASELINE_KIND: baseline.kind, **identity}
+
+
+def finding_attributes(model: Model, finding: Finding) -> Attributes:
+    """Return the attributes of what a check says."""
+    about = otlp.model_attributes(model) if finding.column is None else otlp.column_attributes(model, finding.column)
+    return {**about, semconv.ML_QUALITY_CHECK: finding.check}
