@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from driftmeter import Baseline
-from driftmeter.config import Config
+from driftmeter.config import Config, ModelConfig
 from driftmeter.processor import Processor
 from driftmeter.schema import Model
 from driftmeter.sketches import Snapshot
@@ -165,6 +165,18 @@ def test_a_check_of_a_column_that_is_gone_again_resolves(baseline) -> None:
         seen.append({(event.name, event.body) for event in processor.advance((start + 10) * SECOND)})
     assert {name for name, body in seen[0] if body.startswith("new")} == {"ml.quality.violated"}
     assert ("ml.quality.resolved", "new: nothing to check in this window") in seen[1]
+
+
+@pytest.mark.parametrize(("own", "resolved"), [(100, True), (1000, False)])
+def test_a_window_with_the_rows_that_the_model_itself_asks_for_resolves_a_check(own, resolved, baseline) -> None:
+    config = Config(window=10, step=10, min_rows=1000 if resolved else 100, models={"m": ModelConfig(min_rows=own)})
+    processor = Processor(config, baselines=lambda model: [baseline])
+    turned = []
+    for start, frame in ((0, _with("new", 1.0, rows=1200)), (10, _frame(500, 2))):
+        columns = Baseline.from_frame(frame, model="m").snapshot.columns
+        processor.add([Snapshot(Model("m"), start * SECOND, (start + 1) * SECOND, columns)])
+        turned = [event.name for event in processor.advance((start + 10) * SECOND) if event.body.startswith("new")]
+    assert turned == (["ml.quality.resolved"] if resolved else [])
 
 
 def test_only_what_is_outside_the_range_for_certain_counts_as_outside() -> None:

@@ -409,6 +409,18 @@ def test_a_verdict_that_nothing_speaks_of_any_more_is_resolved(training) -> None
     assert "not judged any more" in resolved[0].body
 
 
+@pytest.mark.parametrize(("own", "let_go"), [(100, True), (1000, False)])
+def test_a_window_with_the_rows_that_the_model_itself_asks_for_lets_go_of_a_verdict(own, let_go, training) -> None:
+    given = [training]
+    served = Served(min_rows=1000 if let_go else 100, models={"m": ModelConfig(min_rows=own)})
+    served.processor = Processor(served.config, baselines=lambda model: given)
+    served.serve(_usual(2000, 1, temp=np.full(2000, 90.0)))
+    given[:] = [Baseline.from_frame({"wind": TRAINING["wind"]}, model="m")]
+    served.serve(_usual(500, 2))
+    resolved = [name for name in _names(served.new_events) if name[0] == "ml.skew.resolved"]
+    assert resolved == ([("ml.skew.resolved", "temp")] if let_go else [])
+
+
 def test_a_verdict_stands_while_no_rows_come(training) -> None:
     served = Served(training)
     served.serve(_usual(500, 1, temp=np.full(500, 90.0)))

@@ -4,9 +4,9 @@ The p-value conditions on how many events both sides had together (Fisher's exac
 sizes: no event in 20,000 baseline rows and 2 in 10,000 live rows says little, 200 in 10,000 says all.
 
 It is not summed term by term but taken from the saddlepoint approximation of the conditional (hypergeometric)
-distribution, which is one formula for any size; only where the baseline has no event at all, the one term there is
-is computed. Measured against exact sums for 10 to a million rows and 1 to 500 events, down to 1e-10: within 7 %,
-or some 15 % for a single live event.
+distribution, which is one formula for any size; only where one term is all there is, it is computed: that all events
+are live ones, where the baseline has none, and that none is, where one is. Measured against exact sums for 10 to a
+million rows and 1 to 500 events, down to 1e-10: within 7 %.
 
 Source: Skovgaard (1987), Saddlepoint expansions for conditional distributions, doi:10.2307/3214212, with the
 continuity correction that shifts the count by one half (Davison, Statistical Models, section 12.3).
@@ -50,7 +50,9 @@ def excess_p_value(k: ArrayLike, n: ArrayLike, k0: ArrayLike, n0: ArrayLike) -> 
             np.where(open_question, rows0, 2.0),
         )
         all_live = np.exp(_log_share_of_draws(hits, rows, rows0))
-    p: FloatArray = np.where(open_question, np.where(hits0 == 0, all_live, ndtr(-score)), 1.0)
+        any_live = -np.expm1(_log_none_live(hits + hits0, rows, rows0))
+    some = np.where(hits == 1, any_live, ndtr(-score))
+    p: FloatArray = np.where(open_question, np.where(hits0 == 0, all_live, some), 1.0)
     return np.where((rows > 0) & (rows0 > 0), p, np.nan)
 
 
@@ -62,6 +64,19 @@ def _log_share_of_draws(k: FloatArray, n: FloatArray, n0: FloatArray) -> FloatAr
     value: FloatArray = gammaln(n + 1.0) - gammaln(n - k + 1.0) - gammaln(total + 1.0) + gammaln(total - k + 1.0)
     # With half a billion rows the differences of logarithms are good to a millionth, and may come out above 0.
     return np.minimum(value, 0.0)
+
+
+def _log_none_live(events: FloatArray, n: FloatArray, n0: FloatArray) -> FloatArray:
+    """Logarithm of the probability that none of so many events among n + n0 rows falls on the n.
+
+    It is a product of as many factors as there are events or, which is the same, live rows. All of the fewer ones are
+    taken for the middle one: that puts the probability of any within 0.2 % of what it is where it is below 0.3, and
+    there is no difference of large numbers as with factorials.
+    """
+    total = n + n0
+    fewer, more = np.minimum(events, n), np.maximum(events, n)
+    value: FloatArray = fewer * np.log1p(-np.minimum(more / (total - (fewer - 1.0) / 2.0), 1.0))
+    return np.where(events > n0, -np.inf, value)
 
 
 def _normal_score(k: FloatArray, n: FloatArray, k0: FloatArray, n0: FloatArray) -> FloatArray:
