@@ -22,6 +22,10 @@ class DecodeError(DriftmeterError, ValueError):
     """OTLP data does not hold a sketch that driftmeter can read."""
 
 
+class StateError(DriftmeterError):
+    """The gateway's state cannot be read or written."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``'; did you mean ...?'`` with the nearest known name, or an empty string."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

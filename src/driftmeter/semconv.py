@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 SCOPE_NAME: Final = "driftmeter"
+SKETCH_SCOPE_NAME: Final = "driftmeter.sketches"
+"""Of what is injected beside an SDK's own metrics: two scopes of one name would overwrite each other in its encoder."""
 SCHEMA_URL: Final = "https://github.com/driftmeter/driftmeter/blob/main/docs/conventions.md"
 
 

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError as ProtobufDecodeError
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from driftmeter.baseline import _file
 from driftmeter.baseline._blocks import blocks_by_rows, blocks_by_time
 from driftmeter.baseline._segments import rows_by_segment
 from driftmeter.baseline._sketching import Prepared, blocks_of
 from driftmeter.config import duration
-from driftmeter.exceptions import BaselineError
+from driftmeter.exceptions import BaselineError, DecodeError
 from driftmeter.schema import BASELINE_KINDS, BaselineKind, Column, Kind, Model, Role, Segment
 from driftmeter.sketches import Sketch, Snapshot
 from driftmeter.tables import Table, UnreadableError, tabulate
@@ -156,9 +158,15 @@ class Baseline:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the baseline file (OTLP JSON); a file that is there is replaced at once, never half written."""
+        _file.write(Path(path), _file.to_text(self._content()))
+
+    def to_otlp(self) -> bytes:
+        """Return the baseline as an OTLP request, which a gateway takes as a baseline wherever it comes from."""
+        return _file.to_request(self._content()).SerializeToString()
+
+    def _content(self) -> _file.Content:
         parts = tuple(_file.Part(part.snapshot, part.blocks) for part in (self, *self.segments))
-        content = _file.Content(parts, self.kind, self.created, self.source)
-        _file.write(Path(path), _file.to_text(content))
+        return _file.Content(parts, self.kind, self.created, self.source)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, model: str = "") -> Baseline:
@@ -173,19 +181,28 @@ class Baseline:
         """
         content = _file.read(Path(path), model=model)
         try:
-            whole, *segments = [
-                cls(
-                    part.snapshot,
-                    content.kind,
-                    content.created,
-                    content.source,
-                    _file.digest(part.snapshot),
-                    part.blocks,
-                )
-                for part in content.parts
-            ]
+            return cls._of(content)
         except BaselineError as error:
             raise BaselineError(f"baseline {path}: {error}") from None
+
+    @classmethod
+    def from_otlp(cls, body: bytes) -> Baseline:
+        """Return the baseline that an OTLP request holds; the inverse of `to_otlp`.
+
+        Raises:
+            BaselineError: It holds none, or several models'.
+        """
+        try:
+            return cls._of(_file.from_requests([ExportMetricsServiceRequest.FromString(body)]))
+        except (DecodeError, ProtobufDecodeError) as error:
+            raise BaselineError(str(error)) from None
+
+    @classmethod
+    def _of(cls, content: _file.Content) -> Baseline:
+        about = content.kind, content.created, content.source
+        whole, *segments = [
+            cls(part.snapshot, *about, _file.digest(part.snapshot), part.blocks) for part in content.parts
+        ]
         return replace(whole, segments=tuple(segments))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, cast
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.sdk.metrics.export import Metric
 
 from driftmeter import otlp, semconv
@@ -39,8 +41,8 @@ class Content:
     source: str = ""
 
 
-def to_text(content: Content) -> str:
-    """Return the file's text: one line. The whole comes first, then the blocks, each in a scope of its own."""
+def to_request(content: Content) -> ExportMetricsServiceRequest:
+    """Return the baseline as OTLP. The whole comes first, then the blocks, each in a scope of its own."""
     snapshot = content.parts[0].snapshot
     attributes: dict[str, Any] = {
         semconv.ML_BASELINE_KIND: content.kind,
@@ -56,7 +58,12 @@ def to_text(content: Content) -> str:
         ({semconv.ML_BASELINE_BLOCK: at}, _metrics(*(block for block in blocks if block is not None)))
         for at, blocks in enumerate(by_block)
     ]
-    return otlp.to_json(otlp.to_request(scopes)) + "\n"
+    return otlp.to_request(scopes)
+
+
+def to_text(content: Content) -> str:
+    """Return the file's text: one line."""
+    return otlp.to_json(to_request(content)) + "\n"
 
 
 def _metrics(*snapshots: Snapshot) -> list[Metric]:
@@ -99,27 +106,39 @@ def read(path: Path, *, model: str = "") -> Content:
         BaselineError: The file cannot be read, or is no baseline; the message names the file.
     """
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise BaselineError(f"baseline {path}: it is not a regular file")
-        if path.stat().st_size > MAX_BYTES:
-            raise BaselineError(f"baseline {path}: a file must have at most {MAX_BYTES >> 20} MiB")
-        text = path.read_text(encoding="utf-8")
-        requests = otlp.from_json(text)
-        whole, parts = otlp.split_scopes(requests, semconv.ML_BASELINE_BLOCK)
-        snapshots = otlp.snapshots(whole)
-        blocks = [block for part in parts for block in otlp.snapshots(part)]
+        return from_requests(otlp.from_json(_text(path)), model=model)
     except OSError as error:
         raise BaselineError(f"baseline {path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise BaselineError(f"baseline {path}: it is not text in UTF-8") from None
-    except DecodeError as error:
+    except (DecodeError, BaselineError) as error:
         raise BaselineError(f"baseline {path}: {error}") from None
+
+
+def _text(path: Path) -> str:
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise BaselineError("it is not a regular file")
+    if path.stat().st_size > MAX_BYTES:
+        raise BaselineError(f"a file must have at most {MAX_BYTES >> 20} MiB")
+    return path.read_text(encoding="utf-8")
+
+
+def from_requests(requests: Iterable[ExportMetricsServiceRequest], *, model: str = "") -> Content:
+    """Return what OTLP requests say that hold a baseline.
+
+    Raises:
+        DecodeError: A point breaks a rule.
+        BaselineError: They hold no baseline, or several models' and none is named.
+    """
+    whole, parts = otlp.split_scopes(requests, semconv.ML_BASELINE_BLOCK)
+    snapshots = otlp.snapshots(whole)
+    blocks = [block for part in parts for block in otlp.snapshots(part)]
     attributes = otlp.scope_attributes(whole)
     names = attributes.get(semconv.ML_BASELINE_FEATURES)
     return Content(
         tuple(
             Part(_in_order(snapshot, names), tuple(block for block in blocks if block.model == snapshot.model))
-            for snapshot in _of_one_model(snapshots, path, model)
+            for snapshot in _of_one_model(snapshots, model)
         ),
         cast("BaselineKind", attributes.get(semconv.ML_BASELINE_KIND, "training")),
         str(attributes.get(semconv.ML_BASELINE_CREATED, "")),
@@ -135,21 +154,21 @@ def _in_order(snapshot: Snapshot, names: Any) -> Snapshot:
     return replace(snapshot, columns={column: snapshot.columns[column] for column in columns})
 
 
-def _of_one_model(snapshots: list[Snapshot], path: Path, model: str) -> list[Snapshot]:
+def _of_one_model(snapshots: list[Snapshot], model: str) -> list[Snapshot]:
     """Return a model's snapshots, the one of all rows first."""
     by_name: dict[str, list[Snapshot]] = {}
     for snapshot in snapshots:
         by_name.setdefault(snapshot.model.name, []).append(snapshot)
     if not by_name:
-        raise BaselineError(f"baseline {path}: it holds no columns ({semconv.COLUMN_VALUE.name} and others)")
+        raise BaselineError(f"it holds no columns ({semconv.COLUMN_VALUE.name} and others)")
     if model:
         if model not in by_name:
-            raise BaselineError(f"baseline {path}: it holds no model {model!r}{did_you_mean(model, by_name)}")
+            raise BaselineError(f"it holds no model {model!r}{did_you_mean(model, by_name)}")
     elif len(by_name) > 1:
-        raise BaselineError(f"baseline {path}: it holds several models, name one of {', '.join(sorted(by_name))}")
+        raise BaselineError(f"it holds several models, name one of {', '.join(sorted(by_name))}")
     named = by_name[model or next(iter(by_name))]
     whole = next((snapshot for snapshot in named if snapshot.model.segment is None), None)
     if whole is None:
-        raise BaselineError(f"baseline {path}: it holds segments of {named[0].model.name}, and not all of its rows")
+        raise BaselineError(f"it holds segments of {named[0].model.name}, and not all of its rows")
     segments = [snapshot for snapshot in named if snapshot.model.segment and snapshot.model.whole == whole.model]
     return [whole, *segments]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
+from driftmeter.config._keys import check_bounds as _check_bounds
+from driftmeter.config._keys import key as _key
 from driftmeter.config._values import boolean, duration, durations, integer, number, one_of, text, texts
-from driftmeter.exceptions import ConfigError, did_you_mean
+from driftmeter.exceptions import ConfigError
 from driftmeter.schema import DISTANCES, KINDS, Kind
 
 MAX_STEPS: Final = 1024
@@ -17,18 +18,6 @@ MAX_STEPS: Final = 1024
 MAX_SEASON: Final = 400
 """Windows that a seasonal baseline may lie back: each is kept, as compact sketches, until it has been compared with."""
 MOST_SECONDS: Final = 366 * 86_400.0
-
-
-def _key(
-    default: Any,
-    parse: Callable[[Any], Any],
-    says: str,
-    *,
-    above: float | None = None,
-    least: float | None = None,
-    most: float | None = None,
-) -> Any:
-    return field(default=default, metadata={"parse": parse, "says": says, "above": above, "least": least, "most": most})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,72 +157,3 @@ class Config:
                 raise ConfigError(
                     f"seasonal must be at most {MAX_SEASON} windows, {MAX_SEASON * self.window:g} s; got {offset:g} s"
                 )
-
-
-def _check_bounds(config: Any) -> None:
-    for key in fields(config):
-        _check_bound(key, getattr(config, key.name))
-
-
-def _check_bound(key: Field[Any], value: Any) -> None:
-    if value is None:
-        return
-    for rule, bound, holds in (
-        ("above", key.metadata.get("above"), operator.gt),
-        ("at least", key.metadata.get("least"), operator.ge),
-        ("at most", key.metadata.get("most"), operator.le),
-    ):
-        if bound is not None and not holds(value, bound):
-            raise ConfigError(f"{key.name} must be {rule} {bound:.12g}; got {value!r}")
-
-
-def parse_key(cls: Any, name: str, value: Any) -> Any:
-    """Return one key's value, checked against the key's own rule.
-
-    Raises:
-        ConfigError: The value breaks the rule.
-    """
-    key = next(key for key in fields(cls) if key.name == name)
-    parsed = _parse(key.metadata, value, name)
-    _check_bound(key, parsed)
-    return parsed
-
-
-def build(cls: Any, values: Mapping[str, Any], *, where: str = "") -> Any:
-    """Return the config object of class ``cls`` for raw values, as they come from a file or the environment.
-
-    Raises:
-        ConfigError: A key is unknown or a value breaks its rule; the message names the key.
-    """
-    known = {key.name: key for key in fields(cls)}
-    parsed: dict[str, Any] = {}
-    for name, value in values.items():
-        path = f"{where}{name}"
-        if name not in known:
-            raise ConfigError(f"{path} is not a key{did_you_mean(str(name), known)}")
-        parsed[name] = _parse(known[name].metadata, value, path)
-    try:
-        return cls(**parsed)
-    except ConfigError as error:
-        raise ConfigError(f"{where}{error}") from None
-
-
-def _parse(metadata: Mapping[str, Any], value: Any, path: str) -> Any:
-    if "of" in metadata:
-        entries = _mapping(value, path).items()
-        return {
-            str(name): build(metadata["of"], _mapping(entry, f"{path}.{name}"), where=f"{path}.{name}.")
-            for name, entry in entries
-        }
-    try:
-        return metadata["parse"](value)
-    except ConfigError as error:
-        raise ConfigError(f"{path} {error}") from None
-
-
-def _mapping(value: Any, path: str) -> Mapping[str, Any]:
-    if value is None:  # a name with nothing under it
-        return {}
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{path} must be a mapping; got {value!r}")
-    return value

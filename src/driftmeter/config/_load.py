@@ -9,7 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
-from driftmeter.config._classes import MAX_STEPS, Config, build, parse_key
+from driftmeter.config._classes import MAX_STEPS, Config
+from driftmeter.config._keys import build, parse_key
 from driftmeter.config._values import duration
 from driftmeter.environment_variables import DRIFTMETER_CONFIG, PREFIX
 from driftmeter.exceptions import ConfigError, did_you_mean

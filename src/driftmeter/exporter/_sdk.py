@@ -34,8 +34,7 @@ from driftmeter.processor import Event
 from driftmeter.recorder import guard
 
 _logger = logging.getLogger("driftmeter")
-# The name differs from that of our meter: two scopes of one name would overwrite each other in the OTLP encoder.
-SCOPE: Final = InstrumentationScope(f"{semconv.SCOPE_NAME}.sketches", schema_url=semconv.SCHEMA_URL)
+SCOPE: Final = InstrumentationScope(semconv.SKETCH_SCOPE_NAME, schema_url=semconv.SCHEMA_URL)
 
 _SEVERITIES: Final = {"info": SeverityNumber.INFO, "warn": SeverityNumber.WARN, "error": SeverityNumber.ERROR}
 

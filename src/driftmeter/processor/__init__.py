@@ -6,6 +6,7 @@ from driftmeter.processor._finding import Finding
 from driftmeter.processor._model import Comparison, Evaluation
 from driftmeter.processor._processor import Processor, Watched
 from driftmeter.processor._rules import ColumnRules, Rules
+from driftmeter.processor._signals import Signals
 from driftmeter.processor._turns import Event
 from driftmeter.processor._words import describe, describe_finding, percent
 
@@ -20,6 +21,7 @@ __all__ = [
     "Finding",
     "Processor",
     "Rules",
+    "Signals",
     "Verdict",
     "Watched",
     "describe",

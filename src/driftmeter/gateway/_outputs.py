@@ -1,0 +1,106 @@
+"""What a gateway says itself, as OTLP: signals, merged sketches, events, each under its service's resource."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
+from opentelemetry.sdk.metrics.export import Metric, MetricsData, ResourceMetrics, ScopeMetrics
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from driftmeter import otlp, semconv
+from driftmeter.processor import Event, Signals
+from driftmeter.sketches import Snapshot
+
+MAX_POINTS: Final = 5000
+"""Of one request: receivers take 4 MiB by default, and a signal's point is some 200 bytes."""
+MAX_SKETCHES: Final = 1000
+_SEVERITIES: Final = {
+    "info": SeverityNumber.SEVERITY_NUMBER_INFO,
+    "warn": SeverityNumber.SEVERITY_NUMBER_WARN,
+    "error": SeverityNumber.SEVERITY_NUMBER_ERROR,
+}
+
+ResourceAttributes = Mapping[str, Any]
+
+
+def signal_requests(resource: ResourceAttributes, signals: Signals, *, time: int) -> Iterator[bytes]:
+    """Return the signals of one service."""
+    metrics = otlp.gauge_metrics(signals, time=time)
+    for some in _in_pieces(metrics, MAX_POINTS):
+        yield metrics_request(resource, some, scope=semconv.SCOPE_NAME)
+
+
+def sketch_requests(resource: ResourceAttributes, snapshots: Iterable[Snapshot]) -> Iterator[bytes]:
+    """Return the merged sketches of one service's models, as deltas."""
+    for snapshot in snapshots:
+        metrics = otlp.sketch_metrics([snapshot], temporality=otlp.DELTA)
+        for some in _in_pieces(metrics, MAX_SKETCHES):
+            yield metrics_request(resource, some, scope=semconv.SKETCH_SCOPE_NAME)
+
+
+def metrics_request(resource: ResourceAttributes, metrics: Sequence[Metric], *, scope: str) -> bytes:
+    """Return metrics as a request."""
+    of_scope = ScopeMetrics(InstrumentationScope(scope, schema_url=semconv.SCHEMA_URL), metrics, semconv.SCHEMA_URL)
+    whole = ResourceMetrics(Resource(dict(resource)), [of_scope], schema_url="")
+    encoded = encode_metrics(MetricsData([whole]))
+    return encoded.SerializeToString()
+
+
+def event_request(resource: ResourceAttributes, events: Iterable[Event], *, observed: int) -> bytes:
+    """Return the events of one service."""
+    request = ExportLogsServiceRequest()
+    of_resource = request.resource_logs.add()
+    of_resource.resource.attributes.extend(_pairs(resource))
+    scope_logs = of_resource.scope_logs.add(schema_url=semconv.SCHEMA_URL)
+    scope_logs.scope.name = semconv.SCOPE_NAME
+    scope_logs.log_records.extend(
+        LogRecord(
+            time_unix_nano=event.time,
+            observed_time_unix_nano=observed,
+            severity_number=_SEVERITIES[event.severity],
+            severity_text=event.severity.upper(),
+            body=AnyValue(string_value=event.body),
+            attributes=_pairs(event.attributes),
+            event_name=event.name,
+        )
+        for event in events
+    )
+    return request.SerializeToString()
+
+
+def _in_pieces(metrics: Iterable[Metric], points: int) -> Iterator[list[Metric]]:
+    """Part metrics so that no piece has more points."""
+    piece: list[Metric] = []
+    room = points
+    for metric in metrics:
+        left = list(metric.data.data_points)
+        while left:
+            taken, left = left[:room], left[room:]
+            data = type(metric.data)(**{**vars(metric.data), "data_points": taken})
+            piece.append(Metric(metric.name, metric.description, metric.unit, data))
+            room -= len(taken)
+            if not room:
+                yield piece
+                piece, room = [], points
+    if piece:
+        yield piece
+
+
+def _pairs(attributes: Mapping[str, Any]) -> list[KeyValue]:
+    return [KeyValue(key=key, value=_any_value(value)) for key, value in attributes.items()]
+
+
+def _any_value(value: Any) -> AnyValue:
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    if isinstance(value, float):
+        return AnyValue(double_value=value)
+    return AnyValue(string_value=str(value))
