@@ -73,6 +73,12 @@ ML_SEGMENT: Final = "ml.segment."
 """The start of an attribute's name, which ends with that of the column."""
 ERROR_TYPE: Final = "error.type"
 
+# Of resources; published conventions.
+SERVICE_NAME: Final = "service.name"
+SERVICE_NAMESPACE: Final = "service.namespace"
+DEPLOYMENT_ENVIRONMENTS: Final = ("deployment.environment.name", "deployment.environment")
+"""The newer name first."""
+
 ATTRIBUTES: Final = (
     Attribute(ML_MODEL_NAME, "string", "The model's name.", "flight-delay"),
     Attribute(ML_MODEL_VERSION, "string", "The model's version, when it has one.", "7"),

@@ -1,6 +1,8 @@
 """Sketches and signals as OTLP: to the SDK's metric objects, to protobuf and JSON, and back."""
 
+from driftmeter.otlp._attributes import column_of, key_and_value, model_of, text_of
 from driftmeter.otlp._decode import snapshots
+from driftmeter.otlp._histogram_points import MAX_COUNT, numeric_sketches
 from driftmeter.otlp._json import from_json, to_json, to_request
 from driftmeter.otlp._parts import Layout
 from driftmeter.otlp._points import (
@@ -15,22 +17,32 @@ from driftmeter.otlp._points import (
     sketch_points,
 )
 from driftmeter.otlp._scopes import scope_attributes, split_scopes
+from driftmeter.otlp._wire import REQUEST, parse, slim
 
 __all__ = [
     "DELTA",
+    "MAX_COUNT",
+    "REQUEST",
     "Layout",
     "Layouts",
     "Points",
     "column_attributes",
+    "column_of",
     "from_json",
     "gauge_metrics",
+    "key_and_value",
     "model_attributes",
+    "model_of",
+    "numeric_sketches",
+    "parse",
     "points_metrics",
     "scope_attributes",
     "sketch_metrics",
     "sketch_points",
+    "slim",
     "snapshots",
     "split_scopes",
+    "text_of",
     "to_json",
     "to_request",
 ]

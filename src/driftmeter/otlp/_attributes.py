@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any, Final, cast
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -39,7 +39,7 @@ def _any_value(value: Any) -> Hashable:
     return cast("Hashable", getattr(value, kind))
 
 
-def text_of(attributes: dict[str, Any], key: str, name: str, default: str | None = None) -> str:
+def text_of(attributes: Mapping[str, Any], key: str, name: str, default: str | None = None) -> str:
     """Return the text that an attribute of a point of the metric ``name`` holds.
 
     Raises:
@@ -51,7 +51,7 @@ def text_of(attributes: dict[str, Any], key: str, name: str, default: str | None
     return value
 
 
-def _shown(attributes: dict[str, Any]) -> str:
+def _shown(attributes: Mapping[str, Any]) -> str:
     return " ".join(str(attributes).split())
 
 

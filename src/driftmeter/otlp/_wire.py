@@ -25,27 +25,31 @@ from driftmeter.exceptions import DecodeError
 Request: TypeAlias = ExportMetricsServiceRequest | bytes
 """A request, or its wire form, which is read the faster."""
 
-_UNREAD: Final = {
-    "ResourceMetrics": ("resource",),
-    "ExponentialHistogramDataPoint": ("attributes", "positive", "negative"),
-    "NumberDataPoint": ("attributes",),
-}
+_UNREAD: Final = (
+    "ResourceMetrics.resource",
+    "ExponentialHistogramDataPoint.attributes",
+    "ExponentialHistogramDataPoint.positive",
+    "ExponentialHistogramDataPoint.negative",
+    "NumberDataPoint.attributes",
+)
+REQUEST: Final = "opentelemetry.proto.metrics.v1.MetricsData"
+"""It has the fields of an ExportMetricsServiceRequest."""
 
 
 @cache
-def _request_class() -> Any:
+def slim(name: str, unread: tuple[str, ...]) -> Any:
+    """Return the class of an OTLP message, in which some fields, such as ``Metric.sum``, are ``bytes``."""
     pool = DescriptorPool()
     for module in (common_pb2, resource_pb2, metrics_pb2):
         file = FileDescriptorProto()
         module.DESCRIPTOR.CopyToProto(file)
         for message in file.message_type:
             for field in message.field:
-                if field.name in _UNREAD.get(message.name, ()):
+                if f"{message.name}.{field.name}" in unread:
                     field.type = FieldDescriptorProto.TYPE_BYTES
                     field.ClearField("type_name")
         pool.Add(file)
-    # It has the fields of an ExportMetricsServiceRequest.
-    return GetMessageClass(pool.FindMessageTypeByName("opentelemetry.proto.metrics.v1.MetricsData"))
+    return GetMessageClass(pool.FindMessageTypeByName(name))
 
 
 def parse(kind: Any, wire: bytes) -> Any:
@@ -63,7 +67,7 @@ def parse(kind: Any, wire: bytes) -> Any:
 def metrics_in(request: Request) -> Iterator[tuple[bytes, Any]]:
     """Return the metrics in a request, each after its resource, whose points' attributes and buckets are ``bytes``."""
     wire = request if isinstance(request, bytes) else request.SerializeToString()
-    for resource_metrics in parse(_request_class(), wire).resource_metrics:
+    for resource_metrics in parse(slim(REQUEST, _UNREAD), wire).resource_metrics:
         for scope_metrics in resource_metrics.scope_metrics:
             for metric in scope_metrics.metrics:
                 yield resource_metrics.resource, metric
