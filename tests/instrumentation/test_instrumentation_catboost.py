@@ -240,11 +240,12 @@ def test_threads_keep_their_own_calls(models, watch, sdk) -> None:
     assert sdk.counts() == dict.fromkeys((*NAMES, "prediction"), 84)
 
 
-def test_a_model_has_the_name_that_was_saved_with_it(watch, sdk) -> None:
+def test_a_model_has_the_name_and_version_that_were_saved_with_it(watch, sdk) -> None:
     model = cb.CatBoostRegressor(**QUICK).fit(X, X[:, 0])
     model.get_metadata()["model_name"] = "churn"
+    model.get_metadata()["model_version"] = "7"
     loaded = pickle.loads(pickle.dumps(model))
     watch()
     loaded.predict(X)
     (span,) = sdk.spans()
-    assert span.attributes["ml.model.name"] == "churn"
+    assert (span.attributes["ml.model.name"], span.attributes["ml.model.version"]) == ("churn", "7")

@@ -254,9 +254,11 @@ def test_name_and_version_are_those_under_which_it_is_registered(watched, tmp_pa
     assert identities == [("late", "1"), ("late", model.metadata.model_uuid)]
 
 
-def test_else_those_of_its_metadata(watched, tmp_path) -> None:
+@pytest.mark.parametrize("columns", [list("abc"), list("xyz")], ids=["its features", "other features"])
+def test_else_those_of_its_metadata_whatever_baselines_there_are(columns, watched, tmp_path) -> None:
+    driftmeter.Baseline.from_frame({name: [1.0, 2.0] for name in columns}, model="flights").save(tmp_path / "b.json")
     model = _own(tmp_path / "m", Doubles(), metadata={"model_name": "late", "model_version": 3})
-    watched.watch_mlflow()
+    watched.watch_mlflow(baseline=str(tmp_path / "b.json"))
     model.predict(FRAME)
     (span,) = watched.spans()
     assert (span.attributes["ml.model.name"], span.attributes["ml.model.version"]) == ("late", "3")

@@ -531,6 +531,16 @@ def test_the_configurations_name_and_version_win(watched) -> None:
     assert (span.attributes["ml.model.name"], span.attributes["ml.model.version"]) == ("mine", "9")
 
 
+@pytest.mark.parametrize("columns", [["late", "far", "cold"], ["other"]])
+def test_baselines_of_other_models_do_not_change_name_and_version(columns, watched, tmp_path) -> None:
+    driftmeter.Baseline.from_frame({name: [1.0, 2.0] for name in columns}, model="flights").save(tmp_path / "b.json")
+    session = _session(LINE)
+    watched.watch_onnx(baseline=str(tmp_path / "b.json"))
+    _run(session, X)
+    (span,) = watched.spans()
+    assert (span.attributes["ml.model.name"], span.attributes["ml.model.version"]) == ("delay", "7")
+
+
 def test_a_models_baseline_names_its_columns(watched, tmp_path) -> None:
     names = ["late", "far", "cold"]
     baseline = driftmeter.Baseline.from_frame(dict(zip(names, X.T, strict=True)), model="delay", version="7")

@@ -315,17 +315,16 @@ def test_threads_keep_their_own_calls(models, watch, sdk) -> None:
     assert sdk.counts() == dict.fromkeys(("f0", "f1", "f2", "prediction"), 84)
 
 
-def test_a_model_has_the_name_that_was_saved_with_it(watch, sdk) -> None:
+def test_a_model_has_the_name_and_version_that_were_saved_with_it(watch, sdk) -> None:
     booster = trained()
-    booster.set_attr(model_name="churn")
+    booster.set_attr(model_name="churn", model_version="7")
     loaded = xgb.Booster(model_file=booster.save_raw())
     watch()
     loaded.inplace_predict(X)
     trained().inplace_predict(X)
-    assert [span.attributes["ml.model.name"] for span in sdk.spans() if span.name.startswith("inplace")] == [
-        "churn",
-        "Booster",
-    ]
+    spans = [span for span in sdk.spans() if span.name.startswith("inplace")]
+    told = [(span.attributes["ml.model.name"], span.attributes.get("ml.model.version")) for span in spans]
+    assert told == [("churn", "7"), ("Booster", None)]
 
 
 def test_subclasses_of_the_users_own_are_watched_whenever_they_are_made(watch, sdk) -> None:

@@ -11,7 +11,7 @@ import pytest
 from driftmeter import Baseline
 from driftmeter.config import Config
 from driftmeter.config._classes import ModelConfig
-from driftmeter.recorder import Registry
+from driftmeter.recorder import Identity, Registry
 from driftmeter.recorder._log_once import MAX_SAID
 from driftmeter.schema import Model
 from driftmeter.tables import tabulate
@@ -23,11 +23,16 @@ class Served:
     """A model object of a class whose name is not its own."""
 
 
+def _recorder(registry, model_object, identity, features, *, served=None):
+    bound = registry.bind(model_object, identity=identity, names=features.names, named=features.named, served=served)
+    assert bound.recorder is not None
+    return bound.recorder
+
+
 def _call(registry, model_object, rows, *, cls):
     """Return which model a call is told to be, and the names of its columns."""
     features = tabulate(rows)
-    recorder = registry.recorder_for(model_object, default_name=cls, names=features.names, named=features.named)
-    assert recorder is not None
+    recorder = _recorder(registry, model_object, Identity(cls), features)
     if not features.named:
         features = registry.with_baseline_names(features, recorder.model)
     return recorder.model.name, "".join(features.names)
@@ -87,7 +92,7 @@ def test_a_model_beyond_max_models_says_nothing_at_later_calls(frame, caplog) ->
     for _ in range(5):
         model = Served()
         for _ in range(5):
-            assert registry.recorder_for(model, default_name="Other", names=["q"], named=True) is None
+            assert registry.bind(model, identity=Identity("Other"), names=["q"], named=True).recorder is None
     assert len(caplog.records) == 2
 
 
@@ -97,3 +102,89 @@ def test_what_was_said_is_remembered_within_bounds(caplog) -> None:
         for at in range(MAX_SAID + 50):
             registry.tell_unreadable(Model(f"m{at}"), "no rows")
     assert len(caplog.records) == len(registry._once._said) == MAX_SAID
+
+
+ABC, XYZ = tabulate(pd.DataFrame(np.zeros((2, 3)), columns=list("abc"))), tabulate({"x": [1.0], "y": [1.0], "z": [1.0]})
+
+
+def _model(registry, identity, features=ABC, *, served=None):
+    """Return which model a new object is, and the names of the models that its baselines were built for."""
+    model = _recorder(registry, Served(), identity, features, served=served).model
+    return model, [baseline.model.name for baseline in registry.baselines(model)]
+
+
+@pytest.mark.parametrize(
+    ("features", "lent"),
+    [
+        (ABC, ["flights"]),
+        (XYZ, []),
+        (tabulate(np.zeros((2, 3))), ["flights"]),
+        (tabulate(np.zeros((2, 2))), []),
+    ],
+)
+def test_a_name_and_version_of_its_own_are_kept_whatever_baselines_there_are(features, lent, caplog) -> None:
+    registry = Registry(Config(), baselines=[FLIGHTS])
+    assert _model(registry, Identity("Session", "delay", "8"), features) == (Model("delay", "8"), lent)
+    assert len(caplog.records) == (not lent)
+
+
+def test_a_baseline_of_its_very_name_is_the_models_before_one_that_has_its_features() -> None:
+    other = Baseline.from_frame(pd.DataFrame(np.ones((5, 2)), columns=list("pq")), model="delay")
+    registry = Registry(Config(), baselines=[FLIGHTS, other])
+    assert _model(registry, Identity("Session", "delay", "8")) == (Model("delay", "8"), ["delay"])
+
+
+def test_a_baseline_of_its_version_is_the_models_before_one_without() -> None:
+    rows = pd.DataFrame(np.ones((5, 3)), columns=list("abc"))
+    baselines = [Baseline.from_frame(rows, model="delay", version=version) for version in ("", "7", "8")]
+    registry = Registry(Config(), baselines=baselines)
+    for version, wanted in {"7": "7", "8": "8", "9": ""}.items():
+        model, _ = _model(registry, Identity("Session", "delay", version))
+        assert model == Model("delay", version)
+        assert [baseline.model.version for baseline in registry.baselines(model)] == [wanted]
+
+
+def test_a_version_without_a_name_tells_models_apart_that_have_the_name_of_a_baseline() -> None:
+    registry = Registry(Config(), baselines=[FLIGHTS])
+    found = [_model(registry, Identity("Session", version=version)) for version in ("1f", "2e")]
+    assert found == [(Model("flights", "1f"), ["flights"]), (Model("flights", "2e"), ["flights"])]
+
+
+def test_a_model_that_has_anothers_baseline_has_its_columns_names(unnamed) -> None:
+    registry = Registry(Config(), baselines=[FLIGHTS])
+    features = tabulate(unnamed)
+    model, _ = _model(registry, Identity("Session", "delay", "8"), features)
+    assert registry.with_baseline_names(features, model).names == ("a", "b", "c")
+
+
+def test_a_baseline_that_comes_later_is_that_of_all_versions_without_one_of_their_own() -> None:
+    registry = Registry(Config())
+    recorder = _recorder(registry, Served(), Identity("Session", "flights", "8"), ABC)
+    registry.add_baseline(Baseline.from_frame({"a": ["1"], "b": ["2"], "c": ["3"]}, model="flights"))
+    recorder.record([("feature", ABC)])
+    (snapshot,) = recorder.take()
+    assert {column.kind for column in snapshot.columns} == {"categorical"}
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (Config(model_name="mine"), Model("mine", "8")),
+        (Config(model_name="mine", model_version="9"), Model("mine", "9")),
+        (Config(model_version="9"), Model("delay", "9")),
+        (Config(models={"mine": ModelConfig(match="delay")}), Model("mine", "8")),
+        (Config(models={"delay": ModelConfig(version="9")}), Model("delay", "9")),
+        (Config(models={"mine": ModelConfig(match="Session")}), Model("delay", "8")),
+    ],
+)
+def test_the_configuration_wins_over_what_a_model_bears(config, told) -> None:
+    registry = Registry(config, baselines=[FLIGHTS])
+    assert _model(registry, Identity("Session", "delay", "8"))[0] == told
+    assert registry.model_of(Served(), Identity("Session", "delay", "8")) == told
+
+
+def test_models_that_are_lent_a_baseline_are_remembered_within_bounds() -> None:
+    registry = Registry(Config(max_models=3), baselines=[FLIGHTS])
+    for at in range(9):
+        registry.bind(Served(), identity=Identity("Session", "delay", str(at)), names=ABC.names, named=True)
+    assert len(registry._identities._lent) == 3

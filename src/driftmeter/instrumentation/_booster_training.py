@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from driftmeter.instrumentation._call import Framework
 from driftmeter.instrumentation._outermost import is_nested
 from driftmeter.instrumentation._training import Training, hyperparameters_of, shape_of, train
-from driftmeter.recorder import Registry
+from driftmeter.recorder import Identity, Registry
 
 Evaluations: TypeAlias = Mapping[str, Mapping[str, float | Sequence[float]]]
 """By the name of a set of rows and of a metric: its values round by round, or the last one."""
@@ -50,7 +50,7 @@ def fit_estimator(
 
     def describe(registry: Registry) -> Training:
         rows, columns = shape_of(args[0] if args else kwargs.get("X"))
-        known = registry.model_of(model, default_name=framework.model_name(model))
+        known = registry.model_of(model, framework.identity(model))
         return Training(framework.name, known, operation, rows, columns, hyperparameters_of(model))
 
     return train(
@@ -115,6 +115,6 @@ def native_training(
     rounds = args[2] if len(args) > 2 else kwargs.get("num_boost_round")
     parameters = args[0] if args else kwargs.get("params")
     # There is no booster yet; what the configuration calls such models does not depend on it.
-    model = registry.model_of(data, default_name="Booster")
+    model = registry.model_of(data, Identity("Booster"))
     hyperparameters = {**dict(parameters or {}), **({} if rounds is None else {"num_boost_round": rounds})}
     return Training(framework, model, "train", *shape, hyperparameters)

@@ -27,7 +27,7 @@ from driftmeter.instrumentation import _outermost
 from driftmeter.instrumentation._instruments import instruments
 from driftmeter.instrumentation._known import Known
 from driftmeter.otlp import model_attributes
-from driftmeter.recorder import Bound, Registry, active, guard
+from driftmeter.recorder import Bound, Identity, Registry, active, guard
 from driftmeter.schema import Role
 from driftmeter.tables import Table, UnreadableError, tabulate
 
@@ -51,8 +51,8 @@ class Framework(Protocol):
         A list, a tuple, or an array that is the same object each time costs least.
         """
 
-    def model_name(self, model: Any) -> str:
-        """Return the name of a model that nobody named."""
+    def identity(self, model: Any) -> Identity:
+        """Return what a model says of itself; asked when it is first seen, and where it is not remembered."""
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:
         """Return what the model predicted, as tables of rows."""
@@ -176,7 +176,9 @@ def _known(
 ) -> Known:
     """Find out which model this is, by the columns of its rows, or by the names that it was trained on."""
     names, named = (columns.names, columns.named) if isinstance(columns, Table) else (columns, True)
-    bound = registry.bind(model, default_name=framework.model_name(model), names=names, named=named)
+    bound = registry.bound(model)
+    if bound is None:
+        bound = registry.bind(model, identity=framework.identity(model), names=names, named=named)
     known: Known | None = bound.kept.get(operation)
     if known is None or known.instruments is not instruments():
         known = Known(framework, operation, model, bound, instruments())

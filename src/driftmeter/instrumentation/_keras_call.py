@@ -15,7 +15,7 @@ import numpy as np
 
 from driftmeter.instrumentation import _tensors
 from driftmeter.instrumentation._known import Known
-from driftmeter.recorder import active
+from driftmeter.recorder import Identity, active
 from driftmeter.schema import Role
 from driftmeter.tables import Names, Table
 from driftmeter.typing import AnyArray
@@ -76,12 +76,12 @@ class KerasCall:
         """Return no names; a mapping has its own, and else those of the model's baseline are used."""
         return ()
 
-    def model_name(self, model: Any) -> str:
-        """Return the name that the model was given, or its class's: names that Keras makes up have a number."""
+    def identity(self, model: Any) -> Identity:
+        """Return the name that the model was given, and its class; names that Keras makes up count as none."""
         kind = type(model).__name__
         given = str(getattr(model, "name", "") or kind)
         made_up = "|".join({_CAPITALS.sub("_", kind).lower(), "model", "sequential", "functional"})
-        return kind if re.fullmatch(rf"({made_up})(_\d+)?", given) else given
+        return Identity(kind, "" if re.fullmatch(rf"({kind}|{made_up})(_\d+)?", given) else given)
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:
         """Return a column of predictions, up to twenty of scores, or one a named or numbered output."""

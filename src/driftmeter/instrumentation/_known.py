@@ -62,7 +62,9 @@ class Known:
             semconv.ML_MODEL_FRAMEWORK: framework.name,
             semconv.ML_OPERATION_NAME: operation,
         }
-        self.span_name = f"{operation} {framework.model_name(model) if recorder is None else recorder.model.name}"
+        self.span_name = (
+            f"{operation} {framework.identity(model).known_as if recorder is None else recorder.model.name}"
+        )
         self.rows = instruments.rows(self.attributes)
         self._layout: _Layout | None = None
 

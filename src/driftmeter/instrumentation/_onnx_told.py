@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from driftmeter.recorder import Identity
+
 _NO_NAME: Final = re.compile(r"|main|main_graph|graph|model|network|tf2onnx|torch[-_]jit.*|ONNX\(.*\)|[0-9a-f]{32}")
 """What exporters call a graph, and people its file, when they give no name."""
 _MOST_VERSION: Final = 2**63 - 1
@@ -23,11 +25,11 @@ _LABEL: Final = re.compile(r"tensor\((string|bool|int32|int64)\)")
 class Told:
     """What a session's metadata tell; read once a session, since each question crosses into C++."""
 
-    __slots__ = ("name", "outputs", "sequences", "several", "version")
+    __slots__ = ("identity", "outputs", "sequences", "several")
 
     def __init__(self, session: Any) -> None:
         inputs, outputs = session.get_inputs(), session.get_outputs()
-        self.name, self.version = _identity(session)
+        self.identity = _identity(session)
         self.outputs = _roles(outputs)
         """What each output is: ``label``, ``score`` or ``prediction``."""
         roles = list(self.outputs.values())
@@ -40,17 +42,19 @@ class Told:
         )
 
 
-def _identity(session: Any) -> tuple[str, str]:
+def _identity(session: Any) -> Identity:
     """Return a session's name and version: its metadata's, its graph's, its file's; else a digest is the version."""
+    class_name = type(session).__name__
     meta = session.get_modelmeta()
     custom = meta.custom_metadata_map
     version = custom.get("model_version") or (str(meta.version) if 0 < meta.version < _MOST_VERSION else "")
     path = getattr(session, "_model_path", None)
     for name in (custom.get("model_name", ""), meta.graph_name, Path(path).stem if path else ""):
         if not _NO_NAME.fullmatch(name):
-            return name, version
-    name = meta.graph_name if meta.graph_name.startswith("ONNX(") else type(session).__name__
-    return name, version or _digest(path, getattr(session, "_model_bytes", None))
+            return Identity(class_name, name, version)
+    if meta.graph_name.startswith("ONNX("):  # the converter tells the class of what it converted
+        class_name = meta.graph_name
+    return Identity(class_name, version=version or _digest(path, getattr(session, "_model_bytes", None)))
 
 
 def _digest(path: Any, content: bytes | None) -> str:

@@ -26,6 +26,7 @@ from typing import Any, Final
 import numpy as np
 
 from driftmeter.instrumentation import _tensors
+from driftmeter.recorder import Identity
 from driftmeter.schema import Role
 from driftmeter.tables import Names, Table
 
@@ -60,9 +61,9 @@ class PipelineCall:
         """Return no names; the lengths have theirs."""
         return ()
 
-    def model_name(self, model: Any) -> str:  # noqa: ARG002  # the model may be the pipeline or its network
-        """Return the name that the model was loaded by, unless that was a path; else its network's class's name."""
-        return name_of(self._pipeline.model)
+    def identity(self, model: Any) -> Identity:  # noqa: ARG002  # the model may be the pipeline or its network
+        """Return the name that the network was loaded by, and its class."""
+        return identity_of(self._pipeline.model)
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
         """Return labels and scores, or the lengths of texts."""
@@ -81,11 +82,12 @@ class StreamedBatch(PipelineCall):
         return []
 
 
-def name_of(network: Any) -> str:
-    """Return what a network is called."""
+def identity_of(network: Any) -> Identity:
+    """Return a network's class, and the name that it was loaded by, unless that was a path."""
     name = str(getattr(getattr(network, "config", None), "name_or_path", ""))
     # Names at the hub are "model" or "owner/model"; what else has a slash is somebody's folder.
-    return name if name and name.count("/") <= 1 and name[0] not in "./~\\" else type(network).__name__
+    is_name = name and name.count("/") <= 1 and name[0] not in "./~\\"
+    return Identity(type(network).__name__, name if is_name else "")
 
 
 def reads_texts(pipeline: Any) -> bool:

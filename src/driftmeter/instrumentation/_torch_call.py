@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from driftmeter.instrumentation import _tensors
 from driftmeter.instrumentation._device_copies import DeviceCopies, Slot
-from driftmeter.recorder import ModelRecorder, Registry, active
+from driftmeter.recorder import Identity, ModelRecorder, Registry, active
 from driftmeter.schema import Role
 from driftmeter.tables import Table, tabulate
 from driftmeter.typing import AnyArray
@@ -40,9 +40,9 @@ class TorchCall:
         """Return no names; those of the model's baseline are used."""
         return ()
 
-    def model_name(self, model: Any) -> str:
+    def identity(self, model: Any) -> Identity:
         """Return the class's name, of a scripted module the one that it was written as."""
-        return str(getattr(model, "original_name", "")) or type(model).__name__
+        return Identity(str(getattr(model, "original_name", "")) or type(model).__name__)
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
         """Return a column of predictions, or up to twenty of scores; what is on a device comes later."""

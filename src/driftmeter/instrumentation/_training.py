@@ -142,7 +142,7 @@ def fit(
         rows, columns = shape_of(framework.features(args, kwargs))
         return Training(
             framework.name,
-            registry.model_of(model, default_name=framework.model_name(model)),
+            registry.model_of(model, framework.identity(model)),
             operation,
             rows,
             columns,

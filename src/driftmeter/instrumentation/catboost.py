@@ -18,6 +18,7 @@ from driftmeter.instrumentation._boosters import BoosterInstrumentor, BoosterPat
 from driftmeter.instrumentation._call import Framework
 from driftmeter.instrumentation._methods import Patches
 from driftmeter.instrumentation.sklearn import SklearnFramework
+from driftmeter.recorder import Identity
 from driftmeter.schema import Role
 from driftmeter.tables import Table
 
@@ -59,10 +60,10 @@ class CatboostFramework(SklearnFramework):
         made_up = bool(names) and names[0] == "0" and names == [str(at) for at in range(len(names))]
         return () if made_up else names
 
-    def model_name(self, model: Any) -> str:
-        """Return the metadata's ``model_name``, which is saved with the model; else the class's name."""
-        name = model.get_metadata().get("model_name") if model.is_fitted() else None
-        return name or type(model).__name__
+    def identity(self, model: Any) -> Identity:
+        """Return the metadata's ``model_name`` and ``model_version``, which are saved with the model."""
+        told: Any = model.get_metadata() if model.is_fitted() else {}
+        return Identity(type(model).__name__, told.get("model_name") or "", told.get("model_version") or "")
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
         """Return predictions, or scores by class; a classifier's raw values are margins, and so scores."""

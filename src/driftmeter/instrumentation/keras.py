@@ -93,7 +93,7 @@ def _training(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], registr
     }
     return Training(
         KerasCall.name,
-        registry.model_of(model, default_name=KerasCall(model).model_name(model)),
+        registry.model_of(model, KerasCall(model).identity(model)),
         rows=rows,
         columns=columns,
         hyperparameters={name: value for name, value in told.items() if value is not None},

@@ -25,11 +25,10 @@ from driftmeter.instrumentation._instruments import use_providers
 from driftmeter.instrumentation._methods import _MARK, Patches
 from driftmeter.instrumentation._onnx_values import columns_of
 from driftmeter.instrumentation._outermost import enter, is_nested, leave
-from driftmeter.instrumentation.onnxruntime import tell_version
 from driftmeter.instrumentation.sklearn import MAX_CLASSES, SklearnFramework
 from driftmeter.instrumentation.sklearn import OPERATIONS as _OF_SKLEARN
-from driftmeter.recorder import Registry, active, guard
-from driftmeter.schema import Model, Role
+from driftmeter.recorder import Identity, active, guard
+from driftmeter.schema import Role
 from driftmeter.tables import Names, Table, UnreadableError, tabulate
 
 OPERATIONS: Final = ("predict", "predict_stream")
@@ -39,19 +38,22 @@ _PREDICTION: Final = Names.of(("prediction",))
 class Told:
     """What a model's metadata tell; read once a model.
 
-    The name is the registered one, else that in the metadata, else the class of the model inside; the version is the
+    The name is the registered one, else that in the metadata; the class is that of the model inside. The version is the
     registered one, else that in the metadata, else MLflow's own id of the model, its run or its files.
     """
 
-    __slots__ = ("function", "name", "names", "version")
+    __slots__ = ("function", "identity", "names")
 
     def __init__(self, model: Any, uri: str) -> None:
         metadata = model.metadata
         own = metadata.metadata or {}
         name, version = _registered(uri)
-        self.name = str(name or own.get("model_name") or _name_of(_inside(model)))
         ids = (getattr(metadata, name, None) for name in ("model_id", "run_id", "model_uuid"))
-        self.version = str(version or own.get("model_version") or next(filter(None, ids), ""))
+        self.identity = Identity(
+            _name_of(_inside(model)),
+            str(name or own.get("model_name") or ""),
+            str(version or own.get("model_version") or next(filter(None, ids), "")),
+        )
         schema = metadata.get_input_schema()
         self.names: tuple[str, ...] = tuple(schema.input_names()) if schema and schema.has_input_names() else ()
         self.function = metadata.flavors.get("python_function", {}).get("predict_fn", "predict")
@@ -101,9 +103,9 @@ class MlflowFramework:
         """Return the names of the signature's inputs."""
         return _told_of(model).names
 
-    def model_name(self, model: Any) -> str:
-        """Return the registered name, or what stands for it."""
-        return _told_of(model).name
+    def identity(self, model: Any) -> Identity:
+        """Return the registered name and version, or what stands for them."""
+        return _told_of(model).identity
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
         """Return predictions; of a classifier inside its labels, or the scores that the model was saved to give."""
@@ -168,12 +170,6 @@ def _told_of(model: Any, uri: str = "") -> Told:
     return kept[1]
 
 
-def _name_once(registry: Registry, model: Any) -> None:
-    if registry.bound(model) is None:
-        told = _told_of(model)
-        tell_version(registry, model, Model(told.name, told.version))
-
-
 class _Methods(Patches):
     """Patches that tell rows from conversations."""
 
@@ -185,11 +181,9 @@ class _Methods(Patches):
 
         @functools.wraps(original)
         def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-            registry = active()
             framework: MlflowFramework | None = None
-            if registry is not None and not is_nested():
+            if active() is not None and not is_nested():
                 with guard:
-                    _name_once(registry, self)
                     framework = _choose(operation, args, kwargs)
             if framework is None:
                 return original(self, *args, **kwargs)

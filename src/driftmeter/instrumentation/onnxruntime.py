@@ -24,8 +24,8 @@ from driftmeter.instrumentation._methods import _MARK, Patches
 from driftmeter.instrumentation._onnx_told import Told
 from driftmeter.instrumentation._onnx_values import bound_inputs, bound_outputs, output_tables, rows_of, waits
 from driftmeter.instrumentation._outermost import is_nested
-from driftmeter.recorder import Registry, active, guard
-from driftmeter.schema import Model, Role
+from driftmeter.recorder import Identity, active, guard
+from driftmeter.schema import Role
 from driftmeter.tables import Table
 
 OPERATIONS: Final = ("run", "run_with_ort_values", "run_with_iobinding", "run_async")
@@ -64,9 +64,9 @@ class _Run:
         """Return the names of several inputs; the columns of a single one have none in ONNX."""
         return self._names
 
-    def model_name(self, model: Any) -> str:  # noqa: ARG002
-        """Return the name that the metadata, the graph or the file gives."""
-        return self._told.name
+    def identity(self, model: Any) -> Identity:  # noqa: ARG002
+        """Return the name and the version that the metadata, the graph or the file gives."""
+        return self._told.identity
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
         """Return labels and scores by class of a classifier, else values."""
@@ -88,11 +88,10 @@ class _Methods(Patches):
 
         @functools.wraps(original)
         def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-            registry = active()
             run: _Run | None = None
-            if registry is not None and not is_nested():
+            if active() is not None and not is_nested():
                 with guard:
-                    run = _Run(_told_of(registry, self), operation, args, kwargs)
+                    run = _Run(_told_of(self), operation, args, kwargs)
             if run is None:
                 return original(self, *args, **kwargs)
             return follow(original, self, args, kwargs, framework=run, operation=operation)
@@ -175,27 +174,11 @@ def _call_async(
 _known: Final[weakref.WeakKeyDictionary[Any, Told]] = weakref.WeakKeyDictionary()
 
 
-def _told_of(registry: Registry, session: Any) -> Told:
+def _told_of(session: Any) -> Told:
     told = _known.get(session)
     if told is None:
         told = _known[session] = Told(session)
-    if told.version and registry.bound(session) is None:
-        tell_version(registry, session, Model(told.name, told.version))
     return told
-
-
-def tell_version(registry: Registry, model_object: Any, model: Model) -> None:
-    """Let an object be known under the name and version that it bears, where nobody has told another.
-
-    The program's and the configuration's word counts more, and so does a baseline that is found by the columns.
-    """
-    config = registry.config
-    if config.model_version or model.name in config.models:
-        return
-    if registry.model_of(model_object, default_name=model.name) != Model(model.name):
-        return
-    if not registry.baseline_features or registry.baselines(model):
-        registry.declare(model_object, model)
 
 
 class OnnxRuntimeInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types

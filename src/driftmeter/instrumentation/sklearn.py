@@ -20,7 +20,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 
 from driftmeter.instrumentation._instruments import use_providers
 from driftmeter.instrumentation._methods import Patches
-from driftmeter.recorder import guard
+from driftmeter.recorder import Identity, guard
 from driftmeter.schema import Kind, Role
 from driftmeter.sketches import category_name
 from driftmeter.tables import Names, Table, UnreadableError, tabulate
@@ -44,9 +44,9 @@ class SklearnFramework:
         names: Sequence[str] | None = getattr(model, "feature_names_in_", None)
         return () if names is None else names
 
-    def model_name(self, model: Any) -> str:
-        """Return the class's name."""
-        return type(model).__name__
+    def identity(self, model: Any) -> Identity:
+        """Return the class's name; estimators have no place for another."""
+        return Identity(type(model).__name__)
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:
         """Return predictions, or scores by class; of two classes the second one's, since the first follows from it."""

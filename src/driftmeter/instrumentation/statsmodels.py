@@ -21,7 +21,7 @@ from driftmeter.instrumentation._instruments import use_providers
 from driftmeter.instrumentation._methods import _MARK, Patches
 from driftmeter.instrumentation._outermost import is_nested
 from driftmeter.instrumentation.sklearn import MAX_CLASSES
-from driftmeter.recorder import active, guard
+from driftmeter.recorder import Identity, active, guard
 from driftmeter.schema import Role
 from driftmeter.sketches import category_name
 from driftmeter.tables import Names, Table, UnreadableError, tabulate
@@ -59,9 +59,9 @@ class _Prediction:
         """Return ``exog_names``, which a formula's variables and an array's columns have."""
         return self._names
 
-    def model_name(self, model: Any) -> str:
-        """Return the name of the class of the model that was fitted."""
-        return type(model.model).__name__
+    def identity(self, model: Any) -> Identity:
+        """Return the class of the model that was fitted."""
+        return Identity(type(model.model).__name__)
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:
         """Return the predicted means, or, of a model of categories, the probability of each."""

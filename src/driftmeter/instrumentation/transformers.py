@@ -29,7 +29,14 @@ from driftmeter.instrumentation._call import call
 from driftmeter.instrumentation._declared import declare, is_declared
 from driftmeter.instrumentation._instruments import use_providers
 from driftmeter.instrumentation._outermost import inside, is_nested
-from driftmeter.instrumentation._pipelines import PipelineCall, StreamedBatch, answers, lengths, name_of, reads_texts
+from driftmeter.instrumentation._pipelines import (
+    PipelineCall,
+    StreamedBatch,
+    answers,
+    identity_of,
+    lengths,
+    reads_texts,
+)
 from driftmeter.instrumentation._torch_call import TorchCall
 from driftmeter.instrumentation._training import Training, train
 from driftmeter.recorder import ModelRecorder, Registry, active, guard
@@ -126,7 +133,7 @@ def _training(trainer: Any, registry: Registry) -> Training:
     names = ("learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "weight_decay")
     return Training(
         PipelineCall.name,
-        registry.model_of(network, default_name=name_of(network)),
+        registry.model_of(network, identity_of(network)),
         operation="train",
         rows=len(dataset) if hasattr(dataset, "__len__") else None,
         hyperparameters={name: getattr(told, name) for name in names if hasattr(told, name)},
@@ -190,7 +197,7 @@ def _record(pipeline: Any, tables: list[tuple[Role, Table]]) -> None:
     role, table = tables[0]
     bound = registry.bind(
         _model_of(pipeline),
-        default_name=name_of(pipeline.model),
+        identity=identity_of(pipeline.model),
         names=table.names if role == "feature" else (),
         named=True,
     )

@@ -29,7 +29,7 @@ from driftmeter.instrumentation._call import Framework
 from driftmeter.instrumentation._methods import Patches
 from driftmeter.instrumentation._training import Training, train
 from driftmeter.instrumentation.sklearn import SklearnFramework
-from driftmeter.recorder import Registry, active
+from driftmeter.recorder import Identity, Registry, active
 from driftmeter.schema import Role
 from driftmeter.tables import Table
 from driftmeter.typing import AnyArray
@@ -53,10 +53,13 @@ class XgboostFramework(SklearnFramework):
         booster = _booster_of(model)
         return _names_of(booster) if booster is not None else ()
 
-    def model_name(self, model: Any) -> str:
-        """Return the booster's attribute ``model_name``, which is saved with it; else the class's name."""
+    def identity(self, model: Any) -> Identity:
+        """Return the booster's attributes ``model_name`` and ``model_version``, which are saved with it."""
         booster = _booster_of(model)
-        return (booster.attr("model_name") if booster is not None else None) or type(model).__name__
+        if booster is None:
+            return Identity(type(model).__name__)
+        name, version = booster.attr("model_name"), booster.attr("model_version")
+        return Identity(type(model).__name__, name or "", version or "")
 
 
 class _Margins(XgboostFramework):

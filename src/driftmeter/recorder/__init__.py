@@ -2,12 +2,14 @@
 
 from driftmeter.recorder._active import activate, active, decided
 from driftmeter.recorder._guard import guard
+from driftmeter.recorder._identity import Identity
 from driftmeter.recorder._model import Columns, Limits, ModelRecorder
 from driftmeter.recorder._registry import Bound, Registry, load_baselines
 
 __all__ = [
     "Bound",
     "Columns",
+    "Identity",
     "Limits",
     "ModelRecorder",
     "Registry",

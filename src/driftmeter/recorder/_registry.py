@@ -11,7 +11,7 @@ from typing import Any, Final
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config, ModelConfig
 from driftmeter.recorder._guard import guard
-from driftmeter.recorder._identity import Identities, reference
+from driftmeter.recorder._identity import Identities, Identity, reference
 from driftmeter.recorder._log_once import LogOnce
 from driftmeter.recorder._model import Columns, Limits, ModelRecorder
 from driftmeter.recorder._segments import Segments
@@ -63,7 +63,7 @@ class Registry:
             self._identities.add_baseline(baseline, model)
             recorders = dict(self._recorders)
         for known, recorder in recorders.items():
-            if known.whole == model:
+            if self._identities.baselines_of(known.whole) == model:
                 recorder.expect(self._columns(known))
                 recorder.segments = self._segments(known)
 
@@ -85,21 +85,30 @@ class Registry:
         """Return what is known of a model object that was bound."""
         return self._bound.get(id(model_object))
 
-    def bind(self, model_object: Any, *, default_name: str, names: Sequence[str], named: bool) -> Bound:
+    def bind(
+        self,
+        model_object: Any,
+        *,
+        identity: Identity,
+        names: Sequence[str],
+        named: bool,
+        served: Model | None = None,
+    ) -> Bound:
         """Find out which model an object is, and remember that for as long as the object lives.
 
         Args:
             model_object: What predicts. One whose class allows no weak references is not remembered: it would be kept
                 alive.
-            default_name: Its name when nothing else names it: its class's.
+            identity: What it says of itself.
             names: The names of the features that it was called with.
             named: Whether they are its own, not made up for columns without names.
+            served: What the server calls the model that the request is for, if one told.
         """
         bound = self.bound(model_object)
         if bound is not None:
             return bound
         with self._lock:
-            model = self._identities.identify(model_object, default_name, names, named=named)
+            model = self._identities.identify(model_object, identity, names, named=named, served=served)
         key = id(model_object)
         bound = Bound(reference(model_object, lambda: self._bound.pop(key, None)), self.recorder(model))
         if bound.reference is not None:
@@ -107,18 +116,12 @@ class Registry:
                 self._bound[key] = bound
         return bound
 
-    def recorder_for(
-        self, model_object: Any, *, default_name: str, names: Sequence[str], named: bool
-    ) -> ModelRecorder | None:
-        """Return the recorder of a model object, or None when there are too many models; arguments as of `bind`."""
-        return self.bind(model_object, default_name=default_name, names=names, named=named).recorder
-
-    def model_of(self, model_object: Any, *, default_name: str) -> Model:
+    def model_of(self, model_object: Any, identity: Identity) -> Model:
         """Return which model an object is, as far as that is known without its features; nothing is remembered."""
         bound = self.bound(model_object)
         if bound is not None and bound.recorder is not None:
             return bound.recorder.model
-        return self._identities.declared(model_object, default_name)
+        return self._identities.declared(model_object, identity)
 
     def record(
         self, recorder: ModelRecorder, tables: Sequence[tuple[Role, Table]], *, features: Table | None = None
