@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from driftmeter.config._classes import _check_bounds, _key
+from driftmeter.config import check_bounds, key
 from driftmeter.config._values import duration, integer, text
 from driftmeter.exceptions import ConfigError
 from driftmeter.gateway._addresses import parse_address
@@ -16,32 +16,28 @@ MIB = 1 << 20
 class ServerConfig:
     """Of both servers. Sizes are in bytes, times in seconds."""
 
-    grpc_address: str = _key("127.0.0.1:4317", text, "where OTLP/gRPC is served, host:port; empty: nowhere")
-    http_address: str = _key("127.0.0.1:4318", text, "where OTLP/HTTP is served, host:port; empty: nowhere")
-    tls_certificate: str = _key(
-        "", text, "path of the servers' certificate chain (PEM), with which they speak TLS only"
-    )
-    tls_key: str = _key("", text, "path of the certificate's private key (PEM)")
-    tls_client_ca: str = _key(
-        "", text, "path of the authorities (PEM) whose certificates every client must have (mTLS)"
-    )
-    tokens: str = _key("", text, "path of a file with a token a line, one of which every request must bear")
-    max_request_bytes: int = _key(16 * MIB, integer, "size of a request as it is sent", least=1024)
-    max_decompressed_bytes: int = _key(64 * MIB, integer, "size of a request that came compressed", least=1024)
-    max_json_bytes: int = _key(
+    grpc_address: str = key("127.0.0.1:4317", text, "where OTLP/gRPC is served, host:port; empty: nowhere")
+    http_address: str = key("127.0.0.1:4318", text, "where OTLP/HTTP is served, host:port; empty: nowhere")
+    tls_certificate: str = key("", text, "path of the servers' certificate chain (PEM), with which they speak TLS only")
+    tls_key: str = key("", text, "path of the certificate's private key (PEM)")
+    tls_client_ca: str = key("", text, "path of the authorities (PEM) whose certificates every client must have (mTLS)")
+    tokens: str = key("", text, "path of a file with a token a line, one of which every request must bear")
+    max_request_bytes: int = key(16 * MIB, integer, "size of a request as it is sent", least=1024)
+    max_decompressed_bytes: int = key(64 * MIB, integer, "size of a request that came compressed", least=1024)
+    max_json_bytes: int = key(
         4 * MIB, integer, "size of a request as JSON, decompressed; reading it takes up to 30 times as much", least=1024
     )
-    max_header_bytes: int = _key(16_384, integer, "size of a request's headers", least=1024, most=MIB)
-    max_requests: int = _key(1000, integer, "requests in hand at one time; more are told to come back", least=1)
-    max_bytes: int = _key(512 * MIB, integer, "bytes in hand at one time; more are told to come back", least=1024)
-    max_connections: int = _key(1000, integer, "connections at one time, of each server; more are closed", least=1)
-    request_timeout: float = _key(30.0, duration, "how long a request may take to arrive", least=0.001, most=3600)
-    idle_timeout: float = _key(
+    max_header_bytes: int = key(16_384, integer, "size of a request's headers", least=1024, most=MIB)
+    max_requests: int = key(1000, integer, "requests in hand at one time; more are told to come back", least=1)
+    max_bytes: int = key(512 * MIB, integer, "bytes in hand at one time; more are told to come back", least=1024)
+    max_connections: int = key(1000, integer, "connections at one time, of each server; more are closed", least=1)
+    request_timeout: float = key(30.0, duration, "how long a request may take to arrive", least=0.001, most=3600)
+    idle_timeout: float = key(
         180.0, duration, "how long a connection may lie idle; clients send every minute", least=0.001, most=86_400
     )
 
     def __post_init__(self) -> None:
-        _check_bounds(self)
+        check_bounds(self)
         for name in ("grpc_address", "http_address"):
             if getattr(self, name):
                 parse_address(name, getattr(self, name))
