@@ -72,6 +72,8 @@ ML_PREDICTION_ID: Final = "ml.prediction.id"
 ML_SEGMENT: Final = "ml.segment."
 """The start of an attribute's name, which ends with that of the column."""
 ERROR_TYPE: Final = "error.type"
+DRIFTMETER_SIGNAL: Final = "driftmeter.signal"
+DRIFTMETER_OUTCOME: Final = "driftmeter.outcome"
 
 # Of resources; published conventions.
 SERVICE_NAME: Final = "service.name"
@@ -139,6 +141,8 @@ ATTRIBUTES: Final = (
     Attribute(ML_PREDICTION_ID, "string", "Joins a prediction with its outcome.", "b1c2"),
     Attribute(ML_SERVER_NAME, "string", "The model server whose call a span is about.", "kserve"),
     Attribute(ERROR_TYPE, "string", "The exception's class, when the call failed.", "ValueError"),
+    Attribute(DRIFTMETER_SIGNAL, "string", "What a request to the gateway held: metrics, traces or logs.", "metrics"),
+    Attribute(DRIFTMETER_OUTCOME, "string", "What became of what came to the gateway, or left it.", "counted"),
 )
 
 _MODEL = (ML_MODEL_NAME, ML_MODEL_VERSION)
@@ -241,6 +245,37 @@ SELF_UNREADABLE: Final = Metric(
 SELF_FLUSH_DURATION: Final = Metric(
     "driftmeter.flush.duration", "histogram", "s", "Time one collection spent on sketches and signals.", ()
 )
+GATEWAY_REQUESTS: Final = Metric(
+    "driftmeter.gateway.requests",
+    "counter",
+    "{request}",
+    "Requests that the gateway received, by what they were answered.",
+    (DRIFTMETER_SIGNAL, DRIFTMETER_OUTCOME),
+)
+GATEWAY_POINTS: Final = Metric(
+    "driftmeter.gateway.points",
+    "counter",
+    "{point}",
+    "Sketch data points that the gateway received, by what became of them.",
+    (DRIFTMETER_OUTCOME,),
+)
+GATEWAY_SENT: Final = Metric(
+    "driftmeter.gateway.sent",
+    "counter",
+    "{request}",
+    "Requests that the gateway sent on, by outcome.",
+    (DRIFTMETER_OUTCOME,),
+)
+GATEWAY_STREAMS: Final = Metric(
+    "driftmeter.gateway.streams", "gauge", "{stream}", "Streams that the gateway keeps positions of.", ()
+)
+GATEWAY_MODELS: Final = Metric("driftmeter.gateway.models", "gauge", "{model}", "Models that the gateway watches.", ())
+GATEWAY_OUTBOX: Final = Metric(
+    "driftmeter.gateway.outbox.size", "gauge", "By", "What waits to be sent on by the gateway.", ()
+)
+GATEWAY_TICK_DURATION: Final = Metric(
+    "driftmeter.gateway.tick.duration", "gauge", "s", "Time that the gateway's last evaluation took.", ()
+)
 
 METRICS: Final = (
     PREDICTION_DURATION,
@@ -268,6 +303,13 @@ METRICS: Final = (
     SELF_DROPPED_POINTS,
     SELF_UNREADABLE,
     SELF_FLUSH_DURATION,
+    GATEWAY_REQUESTS,
+    GATEWAY_POINTS,
+    GATEWAY_SENT,
+    GATEWAY_STREAMS,
+    GATEWAY_MODELS,
+    GATEWAY_OUTBOX,
+    GATEWAY_TICK_DURATION,
 )
 
 

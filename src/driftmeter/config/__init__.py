@@ -2,7 +2,22 @@
 
 from driftmeter.config._classes import ColumnConfig, Config, ModelConfig
 from driftmeter.config._keys import build, check_bounds, key
-from driftmeter.config._load import load, variable_name
-from driftmeter.config._values import duration
+from driftmeter.config._load import load, load_section, variable_name
+from driftmeter.config._values import boolean, duration, integer, one_of, text
 
-__all__ = ["ColumnConfig", "Config", "ModelConfig", "build", "check_bounds", "duration", "key", "load", "variable_name"]
+__all__ = [
+    "ColumnConfig",
+    "Config",
+    "ModelConfig",
+    "boolean",
+    "build",
+    "check_bounds",
+    "duration",
+    "integer",
+    "key",
+    "load",
+    "load_section",
+    "one_of",
+    "text",
+    "variable_name",
+]

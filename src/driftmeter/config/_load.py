@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,11 @@ from driftmeter.environment_variables import DRIFTMETER_CONFIG, PREFIX
 from driftmeter.exceptions import ConfigError, did_you_mean
 
 _BOUND: Final = ("window", "step", "seasonal")
+_SECTIONS: Final = ("gateway",)
+"""What a program of its own reads, out of the same places; see `load_section`."""
+
+
+_OF_SECTIONS: Final = tuple(f"{PREFIX}{section.upper()}_" for section in _SECTIONS)
 
 
 def load(
@@ -35,8 +40,8 @@ def load(
     merged: dict[str, Any] = {}
     sources = (
         ("environment", _from_environment(environ)),
-        (environ.get(DRIFTMETER_CONFIG, ""), _from_yaml(environ.get(DRIFTMETER_CONFIG, ""))),
-        ("pyproject.toml", _from_pyproject(folder or Path.cwd())),
+        (environ.get(DRIFTMETER_CONFIG, ""), _without_sections(_from_yaml(environ.get(DRIFTMETER_CONFIG, "")))),
+        ("pyproject.toml", _without_sections(_from_pyproject(folder or Path.cwd()))),
         ("code", dict(overrides or {})),
     )
     for source, values in sources:
@@ -47,6 +52,56 @@ def load(
         merged["step"] = _usual_step(duration(merged["window"]))
     config: Config = build(Config, merged)
     return config
+
+
+def load_section(
+    section: str,
+    classes: Sequence[type[Any]],
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> list[Any]:
+    """Return what a section of the configuration says, as an object of each class; together they have all its keys.
+
+    Args:
+        section: Its name, a key of the YAML file, and of the environment: ``DRIFTMETER_<SECTION>_<KEY>``.
+        classes: Dataclasses of configuration keys.
+        environ: Environment variables; the process's own by default.
+        overrides: Keys given on a command line; they win.
+
+    Raises:
+        ConfigError: A value breaks its rule; the message names the source, the key, the rule and the value.
+    """
+    environ = os.environ if environ is None else environ
+    known = {one.name: cls for cls in classes for one in fields(cls)}
+    path = environ.get(DRIFTMETER_CONFIG, "")
+    prefix = variable_name(section) + "_"
+    variables = {name: value for name, value in environ.items() if name.startswith(prefix) and value.strip()}
+    merged: dict[str, Any] = {}
+    for source, values in (
+        ("environment", {name[len(prefix) :].lower(): value for name, value in variables.items()}),
+        (f"{path}: {section}", _mapping(_from_yaml(path).get(section), f"{path}: {section}")),
+        ("command line", dict(overrides or {})),
+    ):
+        for name, value in values.items():
+            if name not in known:
+                raise ConfigError(f"{source}: {name} is not a key{did_you_mean(str(name), known)}")
+            try:
+                parse_key(known[name], name, value)
+            except ConfigError as error:
+                raise ConfigError(f"{source}: {error}") from None
+            merged[name] = value
+    return [build(cls, {name: value for name, value in merged.items() if known[name] is cls}) for cls in classes]
+
+
+def _mapping(values: Any, where: str) -> Mapping[str, Any]:
+    if values is not None and not isinstance(values, dict):
+        raise ConfigError(f"{where} must be a mapping; got {values!r}")
+    return values or {}
+
+
+def _without_sections(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in _SECTIONS}
 
 
 def _usual_step(window: float) -> float:
@@ -77,7 +132,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     known = {variable_name(key.name): key.name for key in fields(Config) if "parse" in key.metadata}
     values: dict[str, Any] = {}
     for variable, value in environ.items():
-        if not variable.startswith(PREFIX) or variable == DRIFTMETER_CONFIG:
+        if not variable.startswith(PREFIX) or variable == DRIFTMETER_CONFIG or variable.startswith(_OF_SECTIONS):
             continue
         if variable not in known:
             raise ConfigError(f"environment: {variable} is not a variable{did_you_mean(variable, known)}")

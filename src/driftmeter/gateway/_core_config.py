@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from driftmeter.config import check_bounds, key
-from driftmeter.config._values import boolean, duration, integer, one_of, text
+from driftmeter.config import boolean, check_bounds, duration, integer, key, one_of, text
 
 SKETCHES: Final = ("merged", "replicas", "none")
+LOGS: Final = ("auto", "text", "json")
 _DAY: Final = 86_400.0
 _YEAR: Final = 366 * _DAY
 
@@ -44,6 +44,14 @@ class CoreConfig:
     max_models: int = key(2_000, integer, "models of all services together; points of more are refused", least=1)
     max_outbox_bytes: int = key(
         1 << 30, integer, "what waits to be sent; when there is more, requests to send on are refused", least=1 << 20
+    )
+
+    log: str = key("auto", partial(one_of, names=LOGS), "its own log: auto is text for a terminal, else json")
+    drain: float = key(
+        10.0,
+        duration,
+        "how long it may answer and send what is in hand when it ends",
+        most=600,
     )
 
     def __post_init__(self) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from driftmeter import semconv
+from driftmeter.gateway import _pickles
 from driftmeter.gateway._decode import Point, Received
 from driftmeter.gateway._identity import Service, ShardKey
 from driftmeter.gateway._limits import Limits
@@ -153,11 +153,11 @@ class Ledger:
     def dump(self, key: ShardKey) -> bytes:
         """Return a shard's state, what was counted and has not been taken included."""
         sums = {place: columns for place, columns in self._sums.items() if (place[0], place[1].whole) == key}
-        return pickle.dumps((self._shards.get(key), sums))
+        return _pickles.dump((self._shards.get(key), sums))
 
     def load(self, key: ShardKey, state: bytes) -> None:
         """Take on a state from `dump`; nothing is known of the shard yet."""
-        shard, sums = pickle.loads(state)  # noqa: S301  # written by `dump`
+        shard, sums = _pickles.load(state)
         if shard is not None:
             self._shards[key] = shard
         self._sums.update(sums)

@@ -56,7 +56,7 @@ class Shard(NamedTuple):
 
     key: bytes
     upto: int
-    body: bytes
+    body: bytes = b""
 
 
 @dataclass(slots=True)
@@ -180,12 +180,20 @@ class Store:
             found.append(item)
         return found
 
-    def shards(self) -> Iterator[Shard]:
-        """Return all shards."""
-        for key, upto, body, crc in self._read("SELECT * FROM shards ORDER BY key"):
-            if zlib.crc32(body) != crc:
-                raise corrupt(self.path, "a part of it has another checksum")
-            yield Shard(key, upto, body)
+    def shards(self) -> list[Shard]:
+        """Return all shards, without what they are; see `body_of`."""
+        return [Shard(*row) for row in self._read("SELECT key, upto FROM shards ORDER BY key")]
+
+    def body_of(self, shard: Shard) -> bytes:
+        """Return what a shard is.
+
+        Raises:
+            StateError: It is not what was written.
+        """
+        ((body, crc),) = self._read("SELECT body, crc FROM shards WHERE key = ?", (shard.key,))
+        if zlib.crc32(body) != crc:
+            raise corrupt(self.path, "a part of it has another checksum")
+        return bytes(body)
 
     def log(self, *, after: int) -> Iterator[tuple[int, Entry]]:
         """Return the entries of the log after one, in their order, each with its id."""

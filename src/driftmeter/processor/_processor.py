@@ -136,6 +136,10 @@ class Processor:
             self._models[model] = known
         return True
 
+    def forget(self, model: Model) -> None:
+        """Let go of all that is known of a model, and of its segments."""
+        self._models = {part: watched for part, watched in self._models.items() if part.whole != model}
+
 
 def names(name: str, model: Model) -> bool:
     """Whether a model is the one that a configuration names, as `name` or `name@version`."""
