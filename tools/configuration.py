@@ -11,6 +11,7 @@ import generated_page
 from generated_page import code, table
 
 from driftmeter.config import ColumnConfig, Config, ModelConfig, load, variable_name
+from driftmeter.config._values import one_of
 from driftmeter.environment_variables import DRIFTMETER_CONFIG
 from driftmeter.exceptions import ConfigError
 
@@ -181,7 +182,8 @@ def _rule(metadata: Mapping[str, Any]) -> str:
         return "mapping"
     parse = metadata["parse"]
     if isinstance(parse, partial):
-        return f"one of {', '.join(map(code, parse.keywords['names']))}"
+        names = ", ".join(map(code, parse.keywords["names"]))
+        return f"one of {names}" if parse.func is one_of else f"list of {names}; in a variable, commas between"
     bounds = [
         f"{word} {metadata[bound]:.12g}"
         for word, bound in (("above", "above"), ("at least", "least"), ("at most", "most"))

@@ -164,6 +164,14 @@ COLUMN_VALUE: Final = Metric(
     "The distribution of a numeric column's finite values.",
     (*_COLUMN, ML_COLUMN_PART),
 )
+COLUMN_BINS: Final = Metric(
+    "ml.column.bins",
+    "histogram",
+    "1",
+    "The same with explicit bounds, those of the bins of the column's baseline: for backends without exponential "
+    "histograms, where `emit` asks for it, and always for Prometheus' pull reader.",
+    _COLUMN,
+)
 COLUMN_CATEGORIES: Final = Metric(
     "ml.column.categories", "counter", "{value}", "Values of a categorical column.", (*_COLUMN, ML_CATEGORY)
 )
@@ -216,6 +224,13 @@ QUALITY_VIOLATED: Final = Metric(
     "1",
     "The verdict: 1 when the ratio exceeds the baseline's by more than chance and the floor, else 0.",
     (*_COLUMN, ML_QUALITY_CHECK),
+)
+BASELINE_TIME: Final = Metric(
+    "ml.baseline.time",
+    "gauge",
+    "s",
+    "When the baseline was built, in Unix time; of baselines that say so.",
+    (*_MODEL, *_BASELINE),
 )
 WINDOW_ROWS: Final = Metric("ml.window.rows", "gauge", "{row}", "Rows in the window the signals speak of.", _MODEL)
 WINDOW_END: Final = Metric(
@@ -282,6 +297,7 @@ METRICS: Final = (
     PREDICTION_ROWS,
     TRAINING_DURATION,
     COLUMN_VALUE,
+    COLUMN_BINS,
     COLUMN_CATEGORIES,
     COLUMN_MISSING,
     COLUMN_INVALID,
@@ -295,6 +311,7 @@ METRICS: Final = (
     DRIFT_SHARE,
     QUALITY_RATIO,
     QUALITY_VIOLATED,
+    BASELINE_TIME,
     WINDOW_ROWS,
     WINDOW_END,
     SELF_ERRORS,

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -94,3 +97,20 @@ def test_what_is_no_table_is_refused_by_its_role() -> None:
 def test_an_unknown_kind_of_baseline_is_refused() -> None:
     with pytest.raises(BaselineError, match=r"kind must be one of training, .*; got 'test'"):
         Baseline.from_frame({"x": [1]}, model="m", kind="test")
+
+
+@pytest.mark.parametrize(
+    ("created", "at"),
+    [
+        ("2013-03-01T00:00:00+00:00", 1362096000.0),
+        ("2013-03-01T00:00:00Z", 1362096000.0),
+        ("2013-03-01T01:00:00+01:00", 1362096000.0),
+        ("2013-03-01", 1362096000.0),
+        ("last spring", None),
+        ("", None),
+    ],
+)
+def test_when_a_baseline_was_built_is_a_time_where_it_is_known(created: str, at: float | None) -> None:
+    built = Baseline.from_frame({"x": [1.0, 2.0]}, model="m")
+    assert replace(built, created=created).created_at == at
+    assert built.created_at == pytest.approx(time.time(), abs=60)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import threading
 import time
 from collections import Counter
@@ -137,7 +138,7 @@ class TestCollections:
         assert _counts(host.collect("delta")) == {}
         assert _counts(host.collect("cumulative")) == {"m": 3}
 
-    def test_a_reader_without_sketches_is_kept_none(self, registry, clock) -> None:
+    def test_the_pull_reader_gets_explicit_buckets_and_no_exponential_ones(self, registry, clock) -> None:
         class PrometheusMetricReader:
             """Known by its name: the package need not be there."""
 
@@ -150,10 +151,11 @@ class TestCollections:
         assert host.attached
         _record(registry, 100)
         clock.seconds += 11
-        names = {metric.name for metric in host.collect(reader)}
-        assert "ml.window.rows" in names
-        assert "ml.column.value" not in names
-        assert host._streams == {}
+        metrics = {metric.name: metric for metric in host.collect(reader)}
+        assert "ml.window.rows" in metrics
+        assert "ml.column.value" not in metrics
+        (point,) = metrics["ml.column.bins"].data.data_points
+        assert point.count == sum(point.bucket_counts) == 100
 
     def test_a_wrapper_around_our_callback_is_harmless_after_the_end(self, sdk) -> None:
         sdk.watch()
@@ -247,7 +249,7 @@ class TestAppended:
         assert data.resource_metrics[0].scope_metrics[0].metrics == [metric]
 
 
-def test_a_prometheus_scrape_goes_through_and_shows_signals() -> None:
+def test_a_prometheus_scrape_goes_through_and_shows_signals_and_columns() -> None:
     prometheus = pytest.importorskip(
         "opentelemetry.exporter.prometheus", reason="opentelemetry-exporter-prometheus is not installed"
     )
@@ -262,6 +264,7 @@ def test_a_prometheus_scrape_goes_through_and_shows_signals() -> None:
         # The signals are those of the last window, which must have had rows.
         while "ml_quality_ratio" not in text and time.monotonic() < deadline:
             driftmeter.record(model="m", features={"x": [1.0, None], "c": ["a", "b"]})
+            driftmeter.record(model="versioned", version="2", features={"x": [20.0, -0.5, 0.0]})
             text = generate_latest(REGISTRY).decode()
             time.sleep(0.02)
     finally:
@@ -270,6 +273,20 @@ def test_a_prometheus_scrape_goes_through_and_shows_signals() -> None:
     assert "ml_window_rows{" in text
     assert "ml_quality_ratio" in text
     assert "driftmeter_flush_duration" in text
+    buckets = _buckets(text, model="versioned")
+    rows = buckets["+Inf"]
+    assert rows > 0
+    assert [buckets[bound] / rows for bound in ("-1.0", "-0.25", "0.0", "16.0", "64.0")] == [0, 1 / 3, 2 / 3, 2 / 3, 1]
+    (known,) = re.findall(r'^ml_column_categories_total\{.*ml_category="b".*\} (\S+)$', text, re.MULTILINE)
+    assert float(known) > 0
+
+
+def _buckets(text: str, *, model: str) -> dict[str, float]:
+    """The cumulative counts of one model's column in a scrape, by upper bound."""
+    lines = re.findall(r"^ml_column_bins_bucket\{(.*)\} (\S+)$", text, re.MULTILINE)
+    found = {re.search(r'\ble="([^"]*)"', labels)[1]: float(value) for labels, value in lines if f'"{model}"' in labels}
+    assert list(found.values()) == sorted(found.values())
+    return found
 
 
 def test_events_are_log_records_with_name_severity_and_body() -> None:

@@ -66,6 +66,16 @@ class Baseline:
         """The model's features, in the order in which it takes them."""
         return [column for column in self.snapshot.columns if column.role == "feature"]
 
+    @property
+    def created_at(self) -> float | None:
+        """When it was built, in Unix seconds; None where that is unknown."""
+        try:
+            # Python 3.10 does not read the Z of UTC.
+            created = dt.datetime.fromisoformat(self.created.replace("Z", "+00:00"))
+        except ValueError:
+            return None
+        return (created if created.tzinfo else created.replace(tzinfo=dt.timezone.utc)).timestamp()
+
     def of_segment(self, segment: Segment) -> Baseline | None:
         """Return the baseline of a part of the rows, or None when there is none."""
         return next((part for part in self.segments if part.model.segment == segment), None)

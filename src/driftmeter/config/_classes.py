@@ -9,7 +9,7 @@ from typing import Final
 
 from driftmeter.config._keys import check_bounds as _check_bounds
 from driftmeter.config._keys import key as _key
-from driftmeter.config._values import boolean, duration, durations, integer, number, one_of, text, texts
+from driftmeter.config._values import boolean, duration, durations, integer, number, one_of, some_of, text, texts
 from driftmeter.exceptions import ConfigError
 from driftmeter.schema import DISTANCES, KINDS, Kind
 
@@ -125,6 +125,12 @@ class Config:
     )
     segments: tuple[str, ...] = _key((), texts, "columns whose values get sketches and signals of their own")
     max_segments: int = _key(20, integer, "values of one such column; the rest is `__other__`", least=1, most=1000)
+    emit: tuple[str, ...] = _key(
+        (),
+        partial(some_of, names=("bins",)),
+        "what to send of each numeric column beside its sketch: `bins`, a histogram with explicit bounds, those of the "
+        "bins that its baseline is compared on",
+    )
     overflow: str = _key(
         "flush", partial(one_of, names=("flush", "drop")), "what a full row buffer does: flush (no loss) or drop"
     )

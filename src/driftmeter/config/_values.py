@@ -85,6 +85,11 @@ def durations(value: object) -> tuple[float, ...]:
     return tuple(map(duration, value)) if isinstance(value, list | tuple) else (duration(value),)
 
 
+def some_of(value: object, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of the names that a list, or a text with commas between, holds."""
+    return tuple(one_of(part, names) for part in texts(value))
+
+
 def one_of(value: object, names: tuple[str, ...]) -> str:
     """Return the value if it is one of the names."""
     if value not in names:

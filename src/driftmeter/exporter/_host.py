@@ -18,6 +18,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, Metric
 
 from driftmeter import otlp, semconv
 from driftmeter.exporter import _sdk
+from driftmeter.exporter._bins import ColumnBins
 from driftmeter.exporter._streams import Stream
 from driftmeter.processor import Processor
 from driftmeter.recorder import Registry, guard
@@ -32,7 +33,7 @@ class Host:
     def __init__(self, registry: Registry, *, meter_provider: Any = None) -> None:
         self._registry = registry
         self._detach: list[Callable[[], None]] = []
-        self._temporalities: dict[Any, AggregationTemporality | None] = {}
+        self._temporalities: dict[Any, AggregationTemporality] = {}
         self._warned = False
         meter = metrics.get_meter(semconv.SCOPE_NAME, meter_provider=meter_provider, schema_url=semconv.SCHEMA_URL)
         duration = semconv.SELF_FLUSH_DURATION
@@ -54,8 +55,14 @@ class Host:
         self._attaching = threading.Lock()
         now = self._registry.clock()
         self._processor = Processor(self._registry.config, baselines=self._registry.baselines, contain=guard)
-        self._streams = {reader: Stream(wanted, start=now) for reader, wanted in self._temporalities.items() if wanted}
+        self._bins = ColumnBins(self._registry.baselines)
+        self._streams = {reader: self._stream(reader, now) for reader in self._temporalities}
         self._counted: dict[tuple[semconv.Metric, Model], int] = {}
+
+    def _stream(self, reader: Any, start: int) -> Stream:
+        explicit = _sdk.takes_explicit_buckets_only(reader)
+        bins = self._bins if explicit or "bins" in self._registry.config.emit else None
+        return Stream(self._temporalities[reader], start=start, bins=bins, exponential=not explicit)
 
     @property
     def attached(self) -> bool:
@@ -95,13 +102,12 @@ class Host:
             )
         self._warned = True
 
-    def add_reader(self, reader: Any, temporality: AggregationTemporality | None) -> None:
-        """Keep sketches for whoever calls `collect` under this name from now on; signals only without a temporality."""
+    def add_reader(self, reader: Any, temporality: AggregationTemporality) -> None:
+        """Keep sketches for whoever calls `collect` under this name from now on."""
         with self._lock:
             if reader not in self._temporalities:
                 self._temporalities[reader] = temporality
-                if temporality is not None:
-                    self._streams[reader] = Stream(temporality, start=self._registry.clock())
+                self._streams[reader] = self._stream(reader, self._registry.clock())
 
     def detach(self) -> None:
         """Leave the readers as they were found."""
@@ -125,8 +131,7 @@ class Host:
                     stream.add(taken)
                 self._processor.add(taken)
                 events = self._processor.advance(now)
-                own = self._streams.get(reader)
-                sketches = own.collect(now, limit=self._registry.config.max_points) if own is not None else []
+                sketches = self._streams[reader].collect(now, limit=self._registry.config.max_points)
                 signals = otlp.gauge_metrics(self._processor.signals(), time=now)
                 self._count(semconv.SELF_DROPPED_ROWS, self._registry.dropped_rows())
                 self._count(semconv.SELF_LATE_ROWS, self._processor.late_rows())

@@ -71,13 +71,13 @@ def provider_resource(provider: Any) -> Resource:
     return resource
 
 
-def temporality_of(reader: Any) -> AggregationTemporality | None:
-    """Return the temporality that a reader wants of counters, and so of sketches; None where it can take no sketches.
+def takes_explicit_buckets_only(reader: Any) -> bool:
+    """Whether a reader is Prometheus' pull reader, which fails a whole scrape on an exponential histogram."""
+    return any(cls.__name__ == "PrometheusMetricReader" for cls in type(reader).__mro__)
 
-    The Prometheus pull reader fails a whole scrape on an exponential histogram.
-    """
-    if any(cls.__name__ == "PrometheusMetricReader" for cls in type(reader).__mro__):
-        return None
+
+def temporality_of(reader: Any) -> AggregationTemporality:
+    """Return the temporality that a reader wants of counters, and so of sketches."""
     preferred = getattr(reader, "_preferred_temporality", None) or {}
     temporality: AggregationTemporality = preferred.get(Counter, AggregationTemporality.CUMULATIVE)
     return temporality

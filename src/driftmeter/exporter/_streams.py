@@ -13,6 +13,7 @@ from dataclasses import replace
 from opentelemetry.sdk.metrics.export import AggregationTemporality, Metric
 
 from driftmeter import otlp, semconv
+from driftmeter.exporter._bins import BinTotals, ColumnBins
 from driftmeter.schema import Model
 from driftmeter.sketches import Snapshot
 
@@ -20,19 +21,38 @@ _logger = logging.getLogger("driftmeter")
 
 
 class Stream:
-    """The sketches of one reader. Two readers never share state: each collects at its own times."""
+    """The sketches of one reader. Two readers never share state: each collects at its own times.
 
-    def __init__(self, temporality: AggregationTemporality, *, start: int) -> None:
+    Args:
+        temporality: What the reader wants.
+        start: When it begins, Unix nanoseconds.
+        bins: The bins of numeric columns, where the reader is to have explicit-bucket histograms of them.
+        exponential: Whether the reader is to have the exponential histograms.
+    """
+
+    def __init__(
+        self,
+        temporality: AggregationTemporality,
+        *,
+        start: int,
+        bins: ColumnBins | None = None,
+        exponential: bool = True,
+    ) -> None:
         self._temporality = temporality
         self._cumulative = temporality is AggregationTemporality.CUMULATIVE
         self._start = start
         self._snapshots: dict[Model, Snapshot] = {}
+        self._totals = BinTotals(bins, start=start) if bins is not None else None
+        self._exponential = exponential
         self._layouts: otlp.Layouts | None = defaultdict(otlp.Layout) if self._cumulative else None
         self._dropped: Counter[Model] = Counter()
         self._overflowed = False
 
     def add(self, snapshots: Iterable[Snapshot]) -> None:
         """Add what was recorded."""
+        snapshots = list(snapshots)
+        if self._totals is not None:
+            self._totals.add(snapshots)
         for snapshot in snapshots:
             known = self._snapshots.get(snapshot.model)
             if known is not None:
@@ -46,17 +66,27 @@ class Stream:
         """
         kept: list[otlp.Points] = []
         for snapshot in self._snapshots.values():
-            points = otlp.sketch_points(replace(snapshot, start=self._start, end=now), layouts=self._layouts)
-            if sum(map(len, kept)) + len(points) <= limit:
-                kept.append(points)
+            points = self._points(snapshot, now)
+            size = sum(map(len, points))
+            if sum(map(len, kept)) + size <= limit:
+                kept += points
             else:
-                self._drop(snapshot.model, len(points), limit)
+                self._drop(snapshot.model, size, limit)
         told = otlp.points_metrics([*kept, self._dropped_points(now)], temporality=self._temporality)
+        if self._totals is not None:
+            self._totals.collected(now, forget=not self._cumulative)
         if not self._cumulative:
             self._snapshots = {}
             self._dropped.clear()
             self._start = now
         return told
+
+    def _points(self, snapshot: Snapshot, now: int) -> list[otlp.Points]:
+        told = replace(snapshot, start=self._start, end=now)
+        points = [otlp.sketch_points(told, layouts=self._layouts, exponential=self._exponential)]
+        if self._totals is not None:
+            points.append(self._totals.points(snapshot.model, now))
+        return points
 
     def _drop(self, model: Model, points: int, limit: int) -> None:
         self._dropped[model] += points

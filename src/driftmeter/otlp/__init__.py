@@ -7,6 +7,7 @@ from driftmeter.otlp._json import from_json, to_json, to_request
 from driftmeter.otlp._parts import Layout
 from driftmeter.otlp._points import (
     DELTA,
+    Attributes,
     Layouts,
     Points,
     column_attributes,
@@ -23,6 +24,7 @@ __all__ = [
     "DELTA",
     "MAX_COUNT",
     "REQUEST",
+    "Attributes",
     "Layout",
     "Layouts",
     "Points",

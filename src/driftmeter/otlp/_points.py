@@ -16,6 +16,7 @@ from opentelemetry.sdk.metrics.export import (
     ExponentialHistogram,
     ExponentialHistogramDataPoint,
     Gauge,
+    Histogram,
     Metric,
     NumberDataPoint,
     Sum,
@@ -80,16 +81,20 @@ def _name_column(model: Attributes, column: Column) -> Attributes:
     return {**model, semconv.ML_COLUMN_NAME: column.name, semconv.ML_COLUMN_ROLE: column.role}
 
 
-def sketch_points(snapshot: Snapshot, *, layouts: Layouts | None = None) -> Points:
+def sketch_points(snapshot: Snapshot, *, layouts: Layouts | None = None, exponential: bool = True) -> Points:
     """Return the points that carry a snapshot; its interval becomes theirs.
 
     Args:
         snapshot: The sketches; of a cumulative stream, those of all that was recorded.
         layouts: The parts of the running totals so far, for a cumulative stream; they are brought up to date.
+        exponential: Whether to send the exponential histograms of numeric columns.
     """
     points = Points(snapshot.start, snapshot.end)
     model = model_attributes(snapshot.model)
-    cuts = [_cut(snapshot.model, column, sketch, layouts) for column, sketch in snapshot.columns.items()]
+    cuts = [
+        _cut(snapshot.model, column, sketch, layouts) if exponential else (0, [])
+        for column, sketch in snapshot.columns.items()
+    ]
     buckets = dense([(side, down) for down, parts in cuts for part in parts for side in (part.positive, part.negative)])
     for (column, sketch), cut_ in zip(snapshot.columns.items(), cuts, strict=True):
         attributes = _name_column(model, column)
@@ -173,8 +178,10 @@ def _add_unseen(points: Points, attributes: Attributes, sketch: Sketch) -> None:
 
 
 def _metric(metric: semconv.Metric, data_points: Sequence[Any], temporality: AggregationTemporality) -> Metric:
-    data: ExponentialHistogram | Sum
-    if metric.kind == "exponential_histogram":
+    data: ExponentialHistogram | Histogram | Sum
+    if metric.kind == "histogram":
+        data = Histogram(data_points, temporality)
+    elif metric.kind == "exponential_histogram":
         data = ExponentialHistogram(data_points, temporality)
     else:
         data = Sum(data_points, temporality, is_monotonic=True)

@@ -1,8 +1,10 @@
 """Windows of snapshots against baselines: drift, skew and quality, as signals and in words."""
 
+from driftmeter.processor._bins import PLAIN_BINS, Bins, baseline_bins, bins_of
 from driftmeter.processor._comparison import Binned, Comparer, Verdict
 from driftmeter.processor._counts import Counts
 from driftmeter.processor._finding import Finding
+from driftmeter.processor._grid import CategoricalGrid, NumericGrid, make_grid
 from driftmeter.processor._model import Comparison, Evaluation
 from driftmeter.processor._processor import Processor, Watched
 from driftmeter.processor._rules import ColumnRules, Rules
@@ -11,7 +13,10 @@ from driftmeter.processor._turns import Event
 from driftmeter.processor._words import describe, describe_finding, percent
 
 __all__ = [
+    "PLAIN_BINS",
     "Binned",
+    "Bins",
+    "CategoricalGrid",
     "ColumnRules",
     "Comparer",
     "Comparison",
@@ -19,12 +24,16 @@ __all__ = [
     "Evaluation",
     "Event",
     "Finding",
+    "NumericGrid",
     "Processor",
     "Rules",
     "Signals",
     "Verdict",
     "Watched",
+    "baseline_bins",
+    "bins_of",
     "describe",
     "describe_finding",
+    "make_grid",
     "percent",
 ]

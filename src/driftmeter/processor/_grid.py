@@ -73,11 +73,9 @@ class NumericGrid:
 
     def count(self, sketch: Sketch) -> Int64Array:
         """Return a sketch's rows by bin, shape (bins,)."""
-        if not isinstance(sketch, NumericSketch) or not sketch.count:
+        if not isinstance(sketch, NumericSketch):
             return np.zeros(len(self.baseline), dtype=np.int64)
-        keys, counts = _keys_at(sketch, self.scale)
-        at = np.minimum(np.searchsorted(self.last_keys, keys), len(self.last_keys) - 1)
-        return np.bincount(at, counts, minlength=len(self.baseline)).astype(np.int64)
+        return count_keys(sketch, self.scale, self.last_keys[:-1], bins=len(self.baseline))
 
     def groups(self, rows: int) -> Int64Array:
         """Return, for each bin, which of the joined bins it belongs to when a window has so many rows."""
@@ -167,6 +165,21 @@ def _holds_whole_numbers(sketch: NumericSketch) -> bool:
     lower, upper = key_edges(keys, sketch.scale)
     narrow = bool((upper - lower < _NARROW).all())
     return narrow and bool((np.floor(upper) - np.ceil(lower) >= 0).all())
+
+
+def count_keys(sketch: NumericSketch, scale: int, last_keys: Int64Array, *, bins: int) -> Int64Array:
+    """Return a sketch's values by bin, shape (bins,).
+
+    Args:
+        sketch: The sketch.
+        scale: The scale of the keys.
+        last_keys: The last key of each bin but the last one, which is open.
+        bins: How many bins there are: one more than keys.
+    """
+    if not sketch.count:
+        return np.zeros(bins, dtype=np.int64)
+    keys, counts = _keys_at(sketch, scale)
+    return np.bincount(np.searchsorted(last_keys, keys), counts, minlength=bins).astype(np.int64)
 
 
 def _keys_at(sketch: NumericSketch, scale: int) -> tuple[Int64Array, Int64Array]:

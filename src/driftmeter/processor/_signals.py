@@ -45,9 +45,13 @@ def _add_comparison(values: Values, model: Model, comparison: Comparison) -> Non
         values[distance].append(({**attributes, semconv.ML_DISTANCE_METHOD: verdict.method}, verdict.distance))
         values[p_value].append((attributes, verdict.p_value))
         values[detected].append((attributes, int(verdict.detected)))
+    attributes = {**otlp.model_attributes(model), **_baseline_attributes(comparison.baseline)}
     if comparison.share is not None:
-        attributes = {**otlp.model_attributes(model), **_baseline_attributes(comparison.baseline)}
         values[share].append((attributes, comparison.share))
+    created = comparison.baseline.created_at
+    # A segment's baseline is a part of its model's.
+    if created is not None and model.segment is None:
+        values[semconv.BASELINE_TIME].append((attributes, created))
 
 
 def _add_finding(values: Values, model: Model, finding: Finding, reported: Reported) -> None:
