@@ -26,6 +26,7 @@ from driftmeter.gateway._engine import Engine
 from driftmeter.gateway._inbound import Answer, Overloaded, Signal, Unavailable
 from driftmeter.gateway._intake import Intake, Taken
 from driftmeter.gateway._outbox import Item
+from driftmeter.gateway._outputs import Output
 from driftmeter.gateway._own_metrics import OwnMetrics
 from driftmeter.gateway._store import Changes, Entry, Store
 from driftmeter.typing import Clock
@@ -97,7 +98,7 @@ class Core:
         self._trouble = "the state is being read"
         self._finishing = self._stopping = False
         self._next_tick = 0
-        self._unsent: list[tuple[Signal, bytes]] = []
+        self._unsent: list[Output] = []
 
     def start(self) -> None:
         """Go on where the state file leaves off, and begin to take requests; it takes as long as there is to read.
@@ -231,14 +232,14 @@ class Core:
         self._next_tick = self._tick_after(now)
         outputs = [*self._unsent, *self._engine.tick(now)]
         outputs = self._intake.fitting(outputs, self._store.outbox_bytes)
-        outputs.append(("metrics", self._about_itself(now)))
+        outputs.append(Output("metrics", self._about_itself(now), lasts=False))
+        outbox = [(output.signal, output.body) for output in outputs]
         try:
-            (at,) = self._store.write(Changes(log=[Entry(now, None)], outbox=outputs))
+            (at,) = self._store.write(Changes(log=[Entry(now, None)], outbox=outbox))
             self._unsent = []
             self._store.write(self._engine.checkpoint(at, share=share))
         except StateError as error:
-            # Of signals the next ones are enough; an event is told once.
-            self._unsent = [output for output in outputs if output[0] == "logs"]
+            self._unsent = [output for output in outputs if output.lasts]
             self._tell(str(error))
         else:
             self._tell("")

@@ -21,9 +21,8 @@ from driftmeter.config import Config
 from driftmeter.gateway._baselines import Baselines
 from driftmeter.gateway._decode import Decoder, Received
 from driftmeter.gateway._identity import Service, ShardKey
-from driftmeter.gateway._inbound import Signal
 from driftmeter.gateway._ledger import Ledger, Outcomes
-from driftmeter.gateway._outputs import event_request, signal_requests, sketch_requests
+from driftmeter.gateway._outputs import Output, event_request, signal_requests, sketch_requests
 from driftmeter.gateway._pickles import dump, load
 from driftmeter.gateway._store import Changes, Shard, Store, corrupt
 from driftmeter.processor import Processor
@@ -90,9 +89,9 @@ class Engine:
             self._kept.setdefault(key, at - 1)
         return outcomes
 
-    def tick(self, now: int) -> list[tuple[Signal, bytes]]:
+    def tick(self, now: int) -> list[Output]:
         """Let time pass: evaluate the windows that ended; return what is to be sent."""
-        outputs: list[tuple[Signal, bytes]] = []
+        outputs: list[Output] = []
         since, self._told = self._told, now
         self._baselines.look()
         taken = self._ledger.take()
@@ -109,16 +108,17 @@ class Engine:
 
     def _tick_service(
         self, service: Service, processor: Processor, taken: Sequence[Snapshot], since: int, now: int
-    ) -> list[tuple[Signal, bytes]]:
+    ) -> list[Output]:
         resource = self._ledger.resource(service)
         processor.add(taken)
         events = processor.advance(now)
-        metrics = list(signal_requests(resource, processor.signals(), time=now))
+        signals = signal_requests(resource, processor.signals(), time=now)
+        outputs = [Output("metrics", body, lasts=False) for body in signals]
         if self._merged:
-            metrics += sketch_requests(resource, _merged(taken, since, now))
-        outputs: list[tuple[Signal, bytes]] = [("metrics", body) for body in metrics]
+            sketches = sketch_requests(resource, _merged(taken, since, now))
+            outputs += [Output("metrics", body, lasts=True) for body in sketches]
         if events:
-            outputs.append(("logs", event_request(resource, events, observed=now)))
+            outputs.append(Output("logs", event_request(resource, events, observed=now), lasts=True))
         return outputs
 
     def checkpoint(self, at: int, *, share: float) -> Changes:

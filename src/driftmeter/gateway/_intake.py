@@ -16,6 +16,7 @@ from driftmeter.gateway._decode import Decoder, Received
 from driftmeter.gateway._engine import Engine, baseline_name
 from driftmeter.gateway._identity import Service
 from driftmeter.gateway._inbound import Accepted, Answer, Malformed, Overloaded, Signal
+from driftmeter.gateway._outputs import Output
 from driftmeter.gateway._store import Changes, Entry
 from driftmeter.recorder import guard
 
@@ -61,8 +62,6 @@ class Intake:
         self.decoder = decoder
         self.outcomes: Counter[str] = Counter()
         """What became of the points of ours that were received, see `Outcomes`."""
-        self.dropped = 0
-        """Requests of the gateway's own that had no room in the outbox."""
 
     def room(self, outbox_bytes: int) -> int:
         """Return how many bytes of requests may still be sent on."""
@@ -119,14 +118,14 @@ class Intake:
         reasons = [f"{count} refused: {reason}" for reason, count in sorted(refused.items())]
         return Accepted(rejected=sum(refused.values()), message="; ".join([*reasons, *taken.unread]))
 
-    def fitting(self, outputs: Sequence[tuple[Signal, bytes]], outbox_bytes: int) -> list[tuple[Signal, bytes]]:
+    def fitting(self, outputs: Sequence[Output], outbox_bytes: int) -> list[Output]:
         """Return what there is room for of what the gateway says itself: all events, and metrics until it is full."""
         room = self.room(outbox_bytes) + int(_RESERVE * self._own.max_outbox_bytes)
-        fitting: list[tuple[Signal, bytes]] = []
-        for signal, body in outputs:
-            room -= len(body)
-            if room >= 0 or signal == "logs":
-                fitting.append((signal, body))
+        fitting: list[Output] = []
+        for output in outputs:
+            room -= len(output.body)
+            if room >= 0 or output.signal == "logs":
+                fitting.append(output)
             else:
-                self.dropped += 1
+                self.outcomes["no_room"] += 1
         return fitting

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -14,6 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from driftmeter import otlp, semconv
+from driftmeter.gateway._inbound import Signal
 from driftmeter.processor import Event, Signals
 from driftmeter.sketches import Snapshot
 
@@ -27,6 +28,14 @@ _SEVERITIES: Final = {
 }
 
 ResourceAttributes = Mapping[str, Any]
+
+
+class Output(NamedTuple):
+    """A request to send. What ``lasts`` is told once; of the rest the next one says as much."""
+
+    signal: Signal
+    body: bytes
+    lasts: bool
 
 
 def signal_requests(resource: ResourceAttributes, signals: Signals, *, time: int) -> Iterator[bytes]:

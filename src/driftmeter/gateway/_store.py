@@ -229,7 +229,7 @@ def set_aside(path: Path) -> Path | None:
 
 def corrupt(path: Path, why: str) -> StateError:
     """Return the error that says that a state file is corrupt."""
-    return StateError(f"state {path}: it is corrupt ({why}); --reset keeps it aside and starts fresh")
+    return StateError(f"state {path}: it is corrupt ({' '.join(why.split())}); --reset keeps it aside and starts fresh")
 
 
 def _opened(path: Path) -> sqlite3.Connection:
