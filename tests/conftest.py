@@ -18,6 +18,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import driftmeter
 
+# Fixtures that start real backends, for all tests: see tests/backend_kit.
+pytest_plugins = ("backend_kit._fixtures",)
+
 # In CI the same examples every time: a rare one that fails is found by whoever looks for it, not by whoever comes next.
 hypothesis.settings.register_profile("driftmeter", derandomize=bool(os.environ.get("CI")), deadline=None)
 hypothesis.settings.load_profile("driftmeter")
