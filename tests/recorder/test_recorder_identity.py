@@ -188,3 +188,23 @@ def test_models_that_are_lent_a_baseline_are_remembered_within_bounds() -> None:
     for at in range(9):
         registry.bind(Served(), identity=Identity("Session", "delay", str(at)), names=ABC.names, named=True)
     assert len(registry._identities._lent) == 3
+
+
+def test_a_model_that_bears_a_name_is_not_called_as_the_server_calls_it() -> None:
+    registry = Registry(Config())
+    served = Model("Service", "2")
+    assert _model(registry, Identity("Session", "delay"), served=served)[0] == Model("delay")
+    assert _model(registry, Identity("Session", version="1f"), served=served)[0] == Model("Service", "2")
+
+
+def test_a_baselines_name_comes_before_the_servers_and_the_servers_version_is_kept() -> None:
+    registry = Registry(Config(), baselines=[FLIGHTS])
+    assert _model(registry, Identity("Tree"), served=Model("Service", "2"))[0] == Model("flights", "2")
+    assert _model(registry, Identity("Tree"), XYZ, served=Model("Service", "2"))[0] == Model("Service", "2")
+
+
+def test_names_that_servers_tell_are_remembered_within_bounds() -> None:
+    registry = Registry(Config(max_models=3))
+    for at in range(9):
+        registry.bind(Served(), identity=Identity("Tree"), names=["a"], named=True, served=Model("Multi", str(at)))
+    assert len(registry._identities._served) == 3

@@ -46,5 +46,6 @@ def test_two_workers_send_all_and_no_span_is_left_out(serve, received, kit, tmp_
     for told in asked:
         assert told.pop("ml.operation.name") in {"predict", "awaited"}
         assert told == {"ml.server.name": "bentoml", "ml.model.name": "Delay"}
-    for _, request in received.calls():
+    for call, request in received.calls():
+        assert kit.attributes(call)["ml.model.name"] == "Delay"
         assert known[request.parent_span_id].name in {"POST /predict", "POST /awaited"}

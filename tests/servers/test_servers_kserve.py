@@ -42,7 +42,8 @@ def test_a_requests_span_names_the_served_model_above_the_models_own(workers, se
     assert received.column_counts() == {"temp": 6, "wind": 6, "prediction": 6}, server.log()
     known = {span.span_id: span for span in received.spans}
     kit.until(lambda: len(received.calls()) == 3, None, seconds=20)
-    for _, asked in received.calls():
+    for call, asked in received.calls():
+        assert kit.attributes(call)["ml.model.name"] == "delay"
         assert kit.attributes(asked) == {
             "ml.server.name": "kserve",
             "ml.model.name": "delay",

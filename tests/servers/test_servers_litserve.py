@@ -61,7 +61,8 @@ def test_both_workers_are_watched_and_send_all_when_the_server_is_interrupted(ap
     server.stop(signal.SIGINT)
     assert received.column_counts() == {"temp": 6, "wind": 6, "prediction": 6}, server.log()
     kit.until(lambda: len(received.calls()) == 3, None, seconds=20)
-    for _, asked in received.calls():
+    for call, asked in received.calls():
+        assert kit.attributes(call)["ml.model.name"] == api
         assert kit.attributes(asked) == {
             "ml.server.name": "litserve",
             "ml.model.name": api,

@@ -60,6 +60,7 @@ def test_replicas_send_all_before_they_are_killed_and_join_the_callers_trace(ser
     kit.until(lambda: len(received.calls()) == 3, None, seconds=20)
     for span, asked in received.calls():
         assert span.trace_id.hex() == TRACE
+        assert kit.attributes(span)["ml.model.name"] == "Delay"
         assert kit.attributes(asked) == {
             "ml.server.name": "ray_serve",
             "ml.model.name": "Delay",

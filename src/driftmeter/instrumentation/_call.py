@@ -26,6 +26,7 @@ from driftmeter import semconv
 from driftmeter.instrumentation import _outermost
 from driftmeter.instrumentation._instruments import instruments
 from driftmeter.instrumentation._known import Known
+from driftmeter.instrumentation._served import served_model
 from driftmeter.otlp import model_attributes
 from driftmeter.recorder import Bound, Identity, Registry, active, guard
 from driftmeter.schema import Role
@@ -178,7 +179,9 @@ def _known(
     names, named = (columns.names, columns.named) if isinstance(columns, Table) else (columns, True)
     bound = registry.bound(model)
     if bound is None:
-        bound = registry.bind(model, identity=framework.identity(model), names=names, named=named)
+        bound = registry.bind(
+            model, identity=framework.identity(model), names=names, named=named, served=served_model()
+        )
     known: Known | None = bound.kept.get(operation)
     if known is None or known.instruments is not instruments():
         known = Known(framework, operation, model, bound, instruments())

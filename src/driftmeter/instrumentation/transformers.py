@@ -37,6 +37,7 @@ from driftmeter.instrumentation._pipelines import (
     lengths,
     reads_texts,
 )
+from driftmeter.instrumentation._served import served_model
 from driftmeter.instrumentation._torch_call import TorchCall
 from driftmeter.instrumentation._training import Training, train
 from driftmeter.recorder import ModelRecorder, Registry, active, guard
@@ -200,6 +201,7 @@ def _record(pipeline: Any, tables: list[tuple[Role, Table]]) -> None:
         identity=identity_of(pipeline.model),
         names=table.names if role == "feature" else (),
         named=True,
+        served=served_model(),
     )
     recorder: ModelRecorder | None = bound.recorder
     if recorder is not None:

@@ -1,6 +1,6 @@
 """Model servers: one public module per server, each a BaseInstrumentor that tells which model a request is for."""
 
 from driftmeter.instrumentation.servers._patching import ServerInstrumentor
-from driftmeter.instrumentation.servers._request import Served, requested, served
+from driftmeter.instrumentation.servers._request import Served, served
 
-__all__ = ["Served", "ServerInstrumentor", "requested", "served"]
+__all__ = ["Served", "ServerInstrumentor", "served"]

@@ -1,18 +1,17 @@
 """A request's span inside a model server: which model was asked for, by which route.
 
-The server knows the name under which a model is served, and the model does not. So the span of the server's own call
-carries it, above the span of the model's call::
+The server knows the name under which a model is served, and the model mostly does not. So the span of the server's own
+call carries it, above the span of the model's call, and a model that bears no name has it from there::
 
     POST /v1/models/{model_name}:predict        the web framework's instrumentation
       predict delay                             this one: kserve, delay
-        predict LogisticRegression              the model's own
+        predict delay                           the model's own, a LogisticRegression
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,40 +19,38 @@ from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from driftmeter import semconv
+from driftmeter.instrumentation import _served
 from driftmeter.instrumentation._instruments import instruments
 from driftmeter.recorder import active, guard
+from driftmeter.schema import Model
 
 HTTP_ROUTE: Final = "http.route"
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a server calls a model; of a version or a route that it does not know an empty string."""
+    """What a server calls a model; of a version or a route that it does not know an empty string.
+
+    The version that a client asks for (``asked_version``) is on the span alone: no server says that the model has it.
+    """
 
     server: str
     model: str
     operation: str = "predict"
     version: str = ""
     route: str = ""
+    asked_version: str = ""
 
     def attributes(self) -> dict[str, str]:
         """Return the attributes of the request's span; what is not known is not there."""
         told = {
             semconv.ML_SERVER_NAME: self.server,
             semconv.ML_MODEL_NAME: self.model,
-            semconv.ML_MODEL_VERSION: self.version,
+            semconv.ML_MODEL_VERSION: self.version or self.asked_version,
             semconv.ML_OPERATION_NAME: self.operation,
             HTTP_ROUTE: self.route,
         }
         return {name: value for name, value in told.items() if value}
-
-
-_requested: Final[ContextVar[Served | None]] = ContextVar("driftmeter_served", default=None)
-
-
-def requested() -> Served | None:
-    """Return which model the request is for that this thread or task answers, where a server told."""
-    return _requested.get()
 
 
 @contextmanager
@@ -75,7 +72,7 @@ def served(model: Served, *, parent: Any = None, kind: SpanKind = SpanKind.INTER
         yield
         return
     attached = context.attach(trace.set_span_in_context(span, parent))
-    token = _requested.set(model)
+    token = _served.enter(Model(model.model, model.version))
     try:
         yield
     except BaseException as error:
@@ -86,7 +83,7 @@ def served(model: Served, *, parent: Any = None, kind: SpanKind = SpanKind.INTER
             span.set_status(StatusCode.ERROR, told)
         raise
     finally:
-        _requested.reset(token)
+        _served.leave(token)
         context.detach(attached)
         with guard:
             span.end()

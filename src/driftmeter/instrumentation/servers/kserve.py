@@ -24,7 +24,7 @@ def _patch(module: Any, replaced: Replaced) -> None:
 
     @functools.wraps(original)
     async def answer(self: Any, body: Any, headers: Any = None, verb: Any = module.InferenceVerb.PREDICT) -> Any:
-        told = Served("kserve", str(getattr(self, "name", "")), _operation(verb), _version(body))
+        told = Served("kserve", str(getattr(self, "name", "")), _operation(verb), asked_version=_version(body))
         with served(told):
             return await original(self, body, headers, verb)
 
