@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from opentelemetry.instrumentation.environment_variables import OTEL_PYTHON_DISABLED_INSTRUMENTATIONS
 
 from driftmeter import exporter
 from driftmeter.baseline import Baseline
@@ -17,13 +19,17 @@ from driftmeter.schema import Model
 
 T = TypeVar("T")
 
+_ALL: Final = "*"
+"""What stands for all instrumentations, as under ``opentelemetry-instrument``."""
+
 
 def instrument(*, meter_provider: Any = None, tracer_provider: Any = None, **settings: Any) -> None:
     """Watch every model of the supported frameworks in this process.
 
     Call it before or after the OpenTelemetry SDK is set up; under ``opentelemetry-instrument`` it is not needed. A
     second call with the same settings changes nothing. Nothing is watched where ``enabled`` is false or
-    ``OTEL_SDK_DISABLED`` is true; the other functions then do nothing.
+    ``OTEL_SDK_DISABLED`` is true; the other functions then do nothing. A framework that
+    ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`` names is left alone.
 
     Args:
         meter_provider: The SDK's provider whose readers carry metrics, sketches and signals; the global one by default.
@@ -40,13 +46,10 @@ def instrument(*, meter_provider: Any = None, tracer_provider: Any = None, **set
         return
     exporter.start(config, baselines=load_baselines(config), meter_provider=meter_provider)
     use_providers(tracer_provider=tracer_provider, meter_provider=meter_provider)
-    for entry_point in entry_points(group="opentelemetry_instrumentor"):
-        if entry_point.value.startswith("driftmeter."):
-            instrumentor = entry_point.load()()
-            if not instrumentor.is_instrumented_by_opentelemetry:
-                instrumentor.instrument(
-                    skip_dep_check=True, meter_provider=meter_provider, tracer_provider=tracer_provider
-                )
+    disabled = {name.strip() for name in os.environ.get(OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, "").split(",")}
+    for name, instrumentor in _instrumentors():
+        if not disabled & {name, _ALL} and not instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.instrument(skip_dep_check=True, meter_provider=meter_provider, tracer_provider=tracer_provider)
 
 
 def monitor(model: T, *, name: str, version: str = "", baseline: Baseline | str | os.PathLike[str] | None = None) -> T:
@@ -116,11 +119,16 @@ def shutdown() -> None:
     exporter.stop()
     use_providers()
     custom.restore()
+    for _, instrumentor in _instrumentors():
+        if instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.uninstrument()
+
+
+def _instrumentors() -> Iterator[tuple[str, Any]]:
+    """Return driftmeter's own instrumentors, by the names that switch them off."""
     for entry_point in entry_points(group="opentelemetry_instrumentor"):
         if entry_point.value.startswith("driftmeter."):
-            instrumentor = entry_point.load()()
-            if instrumentor.is_instrumented_by_opentelemetry:
-                instrumentor.uninstrument()
+            yield entry_point.name, entry_point.load()()
 
 
 def _registry(caller: str) -> Registry | None:

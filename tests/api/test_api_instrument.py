@@ -287,3 +287,17 @@ def test_watching_can_be_started_in_any_thread(sdk, model) -> None:
     thread.join(30)
     model.predict(X)
     assert sdk.counts()["f0"] == 4
+
+
+@pytest.mark.parametrize(
+    ("disabled", "watched"), [("", True), ("xgboost", True), ("requests , sklearn", False), ("*", False)]
+)
+def test_a_framework_that_is_disabled_is_left_alone(disabled, watched, sdk, model, monkeypatch) -> None:
+    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", disabled)
+    before = LogisticRegression.predict
+    sdk.watch()
+    assert (LogisticRegression.predict is not before) == watched
+    model.predict(X)
+    assert len(sdk.spans()) == watched
+    driftmeter.record(model="rule", features={"x": [1.0]})
+    assert sdk.counts().get("x") == 1
