@@ -10,7 +10,7 @@ import numpy as np
 
 from driftmeter import stats
 from driftmeter.baseline import Baseline
-from driftmeter.processor._counts import Counts, Groups, join, joined, padded
+from driftmeter.processor._counts import Counts, Extremes, Groups, join, joined, padded
 from driftmeter.processor._experience import Experience
 from driftmeter.processor._grid import Grid, NumericGrid, joined_labels, make_grid
 from driftmeter.processor._rules import Rules
@@ -93,20 +93,22 @@ class Comparer:
             slice(int(end) - len(grid.baseline), int(end)) for grid, end in zip(self._grids, ends, strict=True)
         ]
         columns = [grid.column for grid in self._grids]
-        self._variation = Variation(columns, self._slices, [self.count(block) for block in baseline.blocks])
+        self._variation = Variation(columns, self._slices, (self.count(block) for block in baseline.blocks))
 
     def count(self, snapshot: Snapshot) -> Counts:
         """Count a stretch of traffic on the baseline's grids."""
-        bins, low, high, sums = [], [], [], []
+        bins, extremes, sums = [], [], []
         for grid in self._grids:
             sketch = snapshot.columns.get(grid.column)
             bins.append(np.zeros_like(grid.baseline) if sketch is None else grid.count(sketch))
-            ranged = sketch if isinstance(sketch, NumericSketch) and sketch.count else None
-            low.append(np.inf if ranged is None else ranged.min)
-            high.append(-np.inf if ranged is None else ranged.max)
-            sums.append(grid.sum(ranged) if ranged is not None and isinstance(grid, NumericGrid) else 0.0)
+            if isinstance(grid, NumericGrid) and isinstance(sketch, NumericSketch) and sketch.count:
+                extremes.append(grid.extremes(sketch))
+                sums.append(grid.sum(sketch))
+            else:
+                extremes.append((np.inf, -np.inf, np.inf if isinstance(grid, NumericGrid) else np.nan))
+                sums.append(0.0)
         flat = np.concatenate(bins) if bins else np.zeros(0, dtype=np.int64)
-        return Counts(flat, np.array(low), np.array(high), np.array(sums))
+        return Counts(flat, Extremes(*np.array(extremes).reshape(-1, 3).T), np.array(sums))
 
     def learn(self, window: Counts, verdicts: Sequence[Verdict], *, before: Collection[Column] = ()) -> None:
         """Learn from a window how columns vary, but not from one that led to a verdict.
@@ -215,8 +217,9 @@ class Comparer:
         first = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
         lower, upper = grid.lower[first], grid.upper[np.r_[first[1:] - 1, len(group) - 1]]
         # Values beyond the baseline's range are in the outermost bins.
-        lower[0], upper[-1] = min(lower[0], window.low[at]), max(upper[-1], window.high[at])
-        return Binned(grid.column, *counts, lower, upper, one_value=bool(window.low[at] == window.high[at]))
+        extremes = window.extremes
+        lower[0], upper[-1] = min(lower[0], extremes.low[at]), max(upper[-1], extremes.high[at])
+        return Binned(grid.column, *counts, lower, upper, one_value=bool(np.isfinite(extremes.only[at])))
 
 
 def _method(grid: Grid, wanted: str) -> str:

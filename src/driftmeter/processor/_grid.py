@@ -13,6 +13,7 @@ up to `MAX_BINS` bins; a comparison joins neighbours to as many as the rows of t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,6 +71,12 @@ class NumericGrid:
         keys, counts = sketch.keys()
         low, high = max(sketch.min, self.limits[0]), min(sketch.max, self.limits[1])
         return float(np.clip(key_values(keys, sketch.scale), min(low, high), high) @ counts)
+
+    def extremes(self, sketch: NumericSketch) -> tuple[float, float, float]:
+        """Return what counts of bins do not tell of a sketch that has values; see `Extremes`."""
+        low = sketch.min if sketch.min < self.lower[0] else math.inf
+        high = sketch.max if sketch.max > self.upper[-1] else -math.inf
+        return low, high, sketch.min if sketch.min == sketch.max else math.nan
 
     def count(self, sketch: Sketch) -> Int64Array:
         """Return a sketch's rows by bin, shape (bins,)."""

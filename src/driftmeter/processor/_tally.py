@@ -9,7 +9,15 @@ from typing import Final
 import numpy as np
 
 from driftmeter.schema import Column
-from driftmeter.sketches import CategoricalSketch, NumericSketch, Sketch, Snapshot, key_edges
+from driftmeter.sketches import (
+    CategoricalSketch,
+    NumericSketch,
+    Sketch,
+    Snapshot,
+    key_edges,
+    pack_counts,
+    unpack_counts,
+)
 from driftmeter.typing import Int64Array
 
 RANGE_MARGIN: Final = 0.1
@@ -17,6 +25,7 @@ RANGE_MARGIN: Final = 0.1
 CHECKS: Final = ("missing", "type_mismatch", "non_finite", "out_of_range", "unseen_category")
 """The checks that are counted, in the order of `Tally.counts`, where they follow rows and values."""
 ROWS, VALUES, FIRST_CHECK = 0, 1, 2
+_PLACES: Final = FIRST_CHECK + len(CHECKS)
 _OF_ROWS: Final = frozenset({"missing", "type_mismatch", "non_finite"})
 
 
@@ -51,6 +60,10 @@ class Tally:
         left = np.flatnonzero(counts[:, ROWS])
         return Tally(tuple(self.columns[at] for at in left), counts[left])
 
+    def packed(self) -> PackedTally:
+        """Return the same as few bytes: many stretches are kept."""
+        return PackedTally(self.columns, pack_counts(self.counts.T))
+
     def on(self, columns: tuple[Column, ...]) -> Int64Array:
         """Return the counts of these columns, 0 for those that there are none of, shape (columns, 7)."""
         place = {column: at for at, column in enumerate(self.columns)}
@@ -61,8 +74,20 @@ class Tally:
         return counts
 
 
+@dataclass(frozen=True, slots=True)
+class PackedTally:
+    """A tally at rest: checks one after the other, since most have no bad value in any column."""
+
+    columns: tuple[Column, ...]
+    counts: bytes
+
+    def unpacked(self) -> Tally:
+        """Return the tally."""
+        return Tally(self.columns, unpack_counts(self.counts, (_PLACES, len(self.columns))).T)
+
+
 def _nothing(columns: int) -> Int64Array:
-    return np.zeros((columns, FIRST_CHECK + len(CHECKS)), dtype=np.int64)
+    return np.zeros((columns, _PLACES), dtype=np.int64)
 
 
 def tally(snapshot: Snapshot, known: Mapping[Column, Sketch]) -> Tally:

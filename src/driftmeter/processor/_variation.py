@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final
 
 import numpy as np
@@ -11,10 +13,26 @@ import numpy as np
 from driftmeter import stats
 from driftmeter.processor._counts import Counts, Groups, joined
 from driftmeter.schema import Column
-from driftmeter.typing import BoolArray, Float64Array
+from driftmeter.sketches import pack_counts, unpack_counts
+from driftmeter.typing import BoolArray, Float64Array, Int64Array
 
 PAST_WINDOWS: Final = 64
 """How many past windows to learn from."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is kept of a stretch: its bins at rest, and each column's rows and mean."""
+
+    size: int
+    packed: bytes
+    rows: Float64Array
+    means: Float64Array
+
+    @property
+    def bins(self) -> Int64Array:
+        """Rows by bin."""
+        return unpack_counts(self.packed, self.size)
 
 
 class Variation:
@@ -26,11 +44,13 @@ class Variation:
         blocks: The baseline's blocks, in the order of time.
     """
 
-    def __init__(self, columns: Sequence[Column], slices: Sequence[slice], blocks: Sequence[Counts]) -> None:
+    def __init__(self, columns: Sequence[Column], slices: Sequence[slice], blocks: Iterable[Counts]) -> None:
         self._columns = columns
         self._slices = slices
-        self._blocks = [block.packed() for block in blocks] if len(blocks) > 1 else []
-        self._past: deque[tuple[Counts, BoolArray]] = deque(maxlen=PAST_WINDOWS)
+        self._starts = np.array([part.start for part in slices], dtype=np.int64)
+        kept = [self._kept(block) for block in blocks]
+        self._blocks = kept if len(kept) > 1 else []
+        self._past: deque[tuple[_Kept, BoolArray]] = deque(maxlen=PAST_WINDOWS)
         self._learned = 0
         self._estimated: tuple[object, stats.DesignEffect | None] = (None, None)
 
@@ -47,7 +67,7 @@ class Variation:
         if self._past and borne_out:
             counts, learned = self._past[-1]
             self._past[-1] = counts, learned & ~self._among(borne_out)
-        self._past.append((window.packed(), self._among(quiet)))
+        self._past.append((self._kept(window), self._among(quiet)))
         self._learned += 1
 
     def _among(self, columns: Collection[Column]) -> BoolArray:
@@ -57,7 +77,8 @@ class Variation:
         """Return how the columns at the places ``chosen`` vary, on just these bins; they rarely change in between."""
         if not self._blocks:
             return None
-        key = (tuple(chosen), tuple(group.tobytes() for group in groups), self._learned)
+        told = blake2b(b"".join((np.array(chosen).tobytes(), *(group.tobytes() for group in groups))), digest_size=16)
+        key = (told.digest(), self._learned)
         if self._estimated[0] != key:
             blocks = np.array([joined(block.bins, self._slices, chosen, groups) for block in self._blocks])
             past = [
@@ -72,24 +93,25 @@ class Variation:
         """Return the p-values of the columns' means among those of the blocks."""
         if not self._blocks:
             return None
-        mean, rows = self._means(window, chosen)
-        blocks = [self._means(block, chosen) for block in self._blocks]
-        past = [self._means(counts, chosen, learned) for counts, learned in self._past]
+        at = list(chosen)
+        rows, means = self._means(window)
+        past = list(self._past)
         p_values: Float64Array = stats.block_mean_p_values(
-            mean,
-            np.array([means for means, _ in blocks]),
-            live_rows=rows,
-            block_rows=np.array([counted for _, counted in blocks]),
-            history=np.array([means for means, _ in past]) if past else None,
-            history_rows=np.array([counted for _, counted in past]) if past else None,
+            means[at],
+            np.array([block.means[at] for block in self._blocks]),
+            live_rows=rows[at],
+            block_rows=np.array([block.rows[at] for block in self._blocks]),
+            history=np.array([kept.means[at] for kept, _ in past]) if past else None,
+            history_rows=np.array([kept.rows[at] * learned[at] for kept, learned in past]) if past else None,
         )
         return p_values
 
-    def _means(
-        self, counts: Counts, chosen: Sequence[int], learned: BoolArray | None = None
-    ) -> tuple[Float64Array, Float64Array]:
-        at = list(chosen)
-        rows = np.array([counts.bins[self._slices[i]].sum() for i in at], dtype=np.float64)
-        if learned is not None:
-            rows *= learned[at]
-        return counts.sums[at] / np.maximum(rows, 1.0), rows
+    def _means(self, counts: Counts) -> tuple[Float64Array, Float64Array]:
+        """Return each column's rows and mean."""
+        if not len(self._starts):
+            return counts.sums, counts.sums
+        rows = np.add.reduceat(counts.bins, self._starts).astype(np.float64)
+        return rows, counts.sums / np.maximum(rows, 1.0)
+
+    def _kept(self, counts: Counts) -> _Kept:
+        return _Kept(len(counts.bins), pack_counts(counts.bins), *self._means(counts))

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from driftmeter.processor._comparison import Comparer
-from driftmeter.processor._counts import Counts
-from driftmeter.processor._tally import Tally, tally
+from driftmeter.processor._counts import Counts, PackedCounts
+from driftmeter.processor._tally import PackedTally, Tally, tally
 from driftmeter.schema import Column
 from driftmeter.sketches import Sketch, Snapshot
 
@@ -40,16 +40,31 @@ class Stretch:
             self.counts[comparer] = counts if known is None else known + counts
         self.tally += other.tally
 
-    def pack(self) -> None:
-        """Take little room."""
-        self.counts = {comparer: counts.packed() for comparer, counts in self.counts.items()}
-
     def subtract(self, other: Stretch) -> None:
         """Take away a stretch that was added."""
         self.rows -= other.rows
         for comparer, counts in other.counts.items():
             self.counts[comparer] = self.counts[comparer] - counts
         self.tally -= other.tally
+
+    def packed(self) -> PackedStretch:
+        """Return the same as few bytes: a window has many steps."""
+        counts = {comparer: counts.packed() for comparer, counts in self.counts.items()}
+        return PackedStretch(self.rows, counts, self.tally.packed())
+
+
+@dataclass(frozen=True, slots=True)
+class PackedStretch:
+    """A stretch at rest."""
+
+    rows: int
+    counts: Mapping[Comparer, PackedCounts]
+    tally: PackedTally
+
+    def unpacked(self) -> Stretch:
+        """Return the stretch, which may be changed."""
+        counts = {comparer: counts.unpacked() for comparer, counts in self.counts.items()}
+        return Stretch(self.rows, counts, self.tally.unpacked())
 
 
 class Windows:
@@ -58,7 +73,7 @@ class Windows:
     def __init__(self, *, window: int, step: int) -> None:
         self._window = window
         self._step = step
-        self._steps: dict[int, Stretch] = {}
+        self._steps: dict[int, PackedStretch] = {}
         self._evaluated: int | None = None
         self._sum = Stretch()
         self._sum_end: int | None = None
@@ -73,15 +88,16 @@ class Windows:
             return
         counts = {comparer: comparer.count(snapshot) for comparer in comparers}
         more = Stretch(snapshot.rows, counts, tally(snapshot, known))
-        step = self._steps.setdefault(start, Stretch())
+        packed = self._steps.get(start)
+        step = Stretch() if packed is None else packed.unpacked()
         step.add(more)
-        step.pack()
+        self._steps[start] = step.packed()
         if self._sum_end is not None and start < self._sum_end:
             self._sum.add(more)
 
     def count_anew(self) -> None:
         """Let go of what was counted against an old baseline; how many rows there were stays."""
-        self._steps = {start: Stretch(stretch.rows) for start, stretch in self._steps.items()}
+        self._steps = {start: Stretch(stretch.rows).packed() for start, stretch in self._steps.items()}
         self._sum = Stretch(self._sum.rows)
 
     def follow(self, now: int) -> None:
@@ -127,10 +143,10 @@ class Windows:
         for start in gone:
             left = self._steps.pop(start)
             if self._sum_end is not None and start < self._sum_end:
-                self._sum.subtract(left)
+                self._sum.subtract(left.unpacked())
         for start, stretch in self._steps.items():
             if start < end and (self._sum_end is None or start >= self._sum_end):
-                self._sum.add(stretch)
+                self._sum.add(stretch.unpacked())
         self._sum_end = end
         if not self._sum.rows:
             self._sum = Stretch()

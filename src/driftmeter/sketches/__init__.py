@@ -13,6 +13,7 @@ from driftmeter.sketches._numeric import (
     key_edges,
     key_values,
 )
+from driftmeter.sketches._packing import pack_counts, unpack_counts
 from driftmeter.sketches._snapshot import Sketch, Snapshot, merge_sketches, merge_snapshots
 
 __all__ = [
@@ -38,5 +39,7 @@ __all__ = [
     "map_to_index",
     "merge_sketches",
     "merge_snapshots",
+    "pack_counts",
     "to_ddsketch",
+    "unpack_counts",
 ]
