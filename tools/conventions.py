@@ -43,6 +43,9 @@ One span of kind INTERNAL for each outermost call of a model, named `{{ml.operat
 raises has the status ERROR and `error.type`. The exception's text stays in the process: frameworks quote feature
 values in it.
 
+No value of a feature is ever on a span. What was predicted is only where the [configuration](configuration.md) asks for
+that, `DRIFTMETER_CAPTURE=predictions`, and of batches of at most 10 rows: {captured}.
+
 One span likewise for each outermost training, named `fit {{ml.model.name}}` where the method is `fit`, with
 {training_attributes}. What a model
 predicts while it is fitted or scored is no serving: it has no span and is not counted.
@@ -112,6 +115,7 @@ def render() -> str:
         scope=semconv.SCOPE_NAME,
         training_attributes=_codes(training_attributes),
         span_attributes=_codes(span_attributes),
+        captured=_codes((semconv.ML_PREDICTION_CLASS, semconv.ML_PREDICTION_VALUE, semconv.ML_PREDICTION_SCORE)),
         calls=_metrics(calls),
         duration=semconv.PREDICTION_DURATION.name,
         training=semconv.TRAINING_DURATION.name,

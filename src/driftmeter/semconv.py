@@ -19,7 +19,7 @@ class Attribute:
     """One attribute: its name, the type of its values, what it says, an example."""
 
     name: str
-    type: Literal["string", "string[]", "int", "double", "string, int, double or boolean"]
+    type: Literal["string", "string[]", "double[]", "int", "double", "string, int, double or boolean"]
     says: str
     example: str
 
@@ -69,6 +69,9 @@ ML_TRAINING_LOSS: Final = "ml.training.loss"
 ML_HYPERPARAMETER: Final = "ml.hyperparameter"
 ML_SERVER_NAME: Final = "ml.server.name"
 ML_PREDICTION_ID: Final = "ml.prediction.id"
+ML_PREDICTION_CLASS: Final = "ml.prediction.class"
+ML_PREDICTION_VALUE: Final = "ml.prediction.value"
+ML_PREDICTION_SCORE: Final = "ml.prediction.score"
 ML_SEGMENT: Final = "ml.segment."
 """The start of an attribute's name, which ends with that of the column."""
 ERROR_TYPE: Final = "error.type"
@@ -139,6 +142,20 @@ ATTRIBUTES: Final = (
         "100",
     ),
     Attribute(ML_PREDICTION_ID, "string", "Joins a prediction with its outcome.", "b1c2"),
+    Attribute(
+        ML_PREDICTION_CLASS,
+        "string[]",
+        "The predicted class of each row, where `capture` asks for that and there are at most 10 rows. Of one of "
+        "several outputs the name goes on, with a dot and the output's.",
+        "late",
+    ),
+    Attribute(ML_PREDICTION_VALUE, "double[]", "Likewise the predicted number of each row.", "12.5"),
+    Attribute(
+        ML_PREDICTION_SCORE,
+        "double[]",
+        "Likewise the score of each row; of a class, as `ml.prediction.score.late`, where the model tells which.",
+        "0.83",
+    ),
     Attribute(ML_SERVER_NAME, "string", "The model server whose call a span is about.", "kserve"),
     Attribute(ERROR_TYPE, "string", "The exception's class, when the call failed.", "ValueError"),
     Attribute(DRIFTMETER_SIGNAL, "string", "What a request to the gateway held: metrics, traces or logs.", "metrics"),

@@ -84,6 +84,11 @@ class Config:
     model_name: str = _key("", text, "name of the model, in a service that has one")
     model_version: str = _key("", text, "version of the model, in a service that has one")
     training: bool = _key(default=True, parse=boolean, says="a span and a duration for each training of a model")
+    capture: str = _key(
+        "none",
+        partial(one_of, names=("none", "predictions")),
+        "what spans tell of values: none, or the predictions of batches of up to 10 rows",
+    )
     window: float = _key(
         3600.0, duration, "how much traffic one verdict speaks of, up to 366 days", least=0.001, most=MOST_SECONDS
     )

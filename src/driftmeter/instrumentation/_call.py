@@ -24,6 +24,7 @@ from opentelemetry.trace import StatusCode
 
 from driftmeter import semconv
 from driftmeter.instrumentation import _outermost
+from driftmeter.instrumentation._captured import MAX_ROWS, captured
 from driftmeter.instrumentation._instruments import instruments
 from driftmeter.instrumentation._known import Known
 from driftmeter.instrumentation._served import served_model
@@ -184,7 +185,8 @@ def _known(
         )
     known: Known | None = bound.kept.get(operation)
     if known is None or known.instruments is not instruments():
-        known = Known(framework, operation, model, bound, instruments())
+        captures = registry.config.capture == "predictions" and bound.recorder is not None
+        known = Known(framework, operation, model, bound, instruments(), captures=captures)
         bound.kept[operation] = known
     return known
 
@@ -208,6 +210,7 @@ def _fail(started: _Call, error: BaseException, duration: float) -> None:
 
 def _finish(started: _Call, result: Any, duration: float) -> None:
     known = started.known
+    outputs = _captured_outputs(started, result) if known.captures else None
     started.span.end()
     known.instruments.duration.record(duration, known.attributes)
     if started.rows is not None:
@@ -221,8 +224,20 @@ def _finish(started: _Call, result: Any, duration: float) -> None:
     tables: list[tuple[Role, Table]] = [] if started.features is None else [("feature", started.features)]
     with guard:
         # By itself: the features, which count as seen now, are recorded even where the result is a riddle.
-        tables += started.framework.outputs(started.model, known.operation, result)
+        tables += started.framework.outputs(started.model, known.operation, result) if outputs is None else outputs
     started.registry.record(recorder, tables, features=started.seen)
+
+
+def _captured_outputs(started: _Call, result: Any) -> list[tuple[Role, Table]] | None:
+    """Return what a small batch's call predicted, which its span tells; None where it does not."""
+    recorder = started.known.bound.recorder
+    if recorder is None or (started.rows or 0) > MAX_ROWS or not started.span.is_recording():
+        return None
+    outputs: list[tuple[Role, Table]] = []
+    with guard:
+        outputs = started.framework.outputs(started.model, started.known.operation, result)
+        started.span.set_attributes(captured(outputs, ignored=recorder.columns.ignored))
+    return outputs
 
 
 _last_looked: Final[ContextVar[tuple[Any, Bound, tuple[str, ...]] | None]] = ContextVar(

@@ -48,13 +48,22 @@ _COMPARED: Final = frozenset({list, tuple})
 class Known:
     """One operation of one model object: its names, attributes, recorder and instruments."""
 
-    __slots__ = ("_layout", "attributes", "bound", "instruments", "operation", "rows", "span_name")
+    __slots__ = ("_layout", "attributes", "bound", "captures", "instruments", "operation", "rows", "span_name")
 
     def __init__(
-        self, framework: Framework, operation: str, model: Any, bound: Bound, instruments: Instruments
+        self,
+        framework: Framework,
+        operation: str,
+        model: Any,
+        bound: Bound,
+        instruments: Instruments,
+        *,
+        captures: bool = False,
     ) -> None:
         recorder = bound.recorder
         self.bound = bound
+        self.captures = captures
+        """Whether spans tell the predictions of small batches."""
         self.operation = operation
         self.instruments = instruments
         self.attributes: dict[str, Any] = {

@@ -76,7 +76,8 @@ class ModelRecorder:
         self.model = model
         self.segments = segments
         """How the model's rows are parted, if they are."""
-        self._columns = columns
+        self.columns = columns
+        """What was known of the columns beforehand."""
         self._limits = limits
         self._drops = limits.overflow == "drop"
         self._step = step
@@ -91,7 +92,7 @@ class ModelRecorder:
             self._latest.clear()
             while self._shapes:
                 self._retire(self._shapes.popitem()[1])
-            self._columns = columns
+            self.columns = columns
             self._kinds |= columns.kinds
 
     def reset(self) -> None:
@@ -260,7 +261,7 @@ class ModelRecorder:
     def _new_shape(self, role: Role, table: Table) -> Shape:
         columns: list[Column] = []
         undecided = False
-        ignored = set(self._columns.ignored)
+        ignored = set(self.columns.ignored)
         most = self._limits.max_columns if role == "feature" else MAX_OUTPUTS
         room = most - sum(known == role for known, _ in self._kinds)
         for at, name in enumerate(table.names):
@@ -278,7 +279,7 @@ class ModelRecorder:
             tuple(columns),
             undecided=undecided,
             ignored=ignored,
-            known=self._columns.categories if role == "feature" else {},
+            known=self.columns.categories if role == "feature" else {},
             buffer_bytes=self._limits.buffer_bytes if self._drops else min(self._limits.buffer_bytes, BATCH_BYTES),
             max_categories=self._limits.max_categories,
         )
