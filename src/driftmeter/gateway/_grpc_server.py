@@ -120,7 +120,8 @@ def _options(config: ServerConfig) -> list[tuple[str, int]]:
         ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_AND_GZIP),
         ("grpc.max_metadata_size", config.max_header_bytes),
         ("grpc.absolute_max_metadata_size", config.max_header_bytes),
-        ("grpc.max_concurrent_streams", min(config.max_requests, 1 << 30)),
+        # Above the limit of all, so that what is too much is told so, and does not wait in a client for a stream.
+        ("grpc.max_concurrent_streams", min(2 * config.max_requests, 1 << 30)),
         ("grpc.max_allowed_incoming_connections", config.max_connections),
         ("grpc.server_handshake_timeout_ms", 10_000),
         ("grpc.max_connection_idle_ms", round(config.idle_timeout * 1000)),
