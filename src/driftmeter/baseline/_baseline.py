@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from driftmeter.baseline import _file
 from driftmeter.baseline._blocks import blocks_by_rows, blocks_by_time
+from driftmeter.baseline._provenance import Provenance
 from driftmeter.baseline._segments import rows_by_segment
 from driftmeter.baseline._sketching import Prepared, blocks_of
 from driftmeter.config import duration
@@ -67,23 +68,18 @@ class Baseline:
         return [column for column in self.snapshot.columns if column.role == "feature"]
 
     @property
+    def provenance(self) -> Provenance:
+        """What is known of the baseline without its sketches."""
+        return Provenance(self.kind, self.id, self.created, self.source)
+
+    @property
     def created_at(self) -> float | None:
         """When it was built, in Unix seconds; None where that is unknown."""
-        try:
-            # Python 3.10 does not read the Z of UTC.
-            created = dt.datetime.fromisoformat(self.created.replace("Z", "+00:00"))
-        except ValueError:
-            return None
-        return (created if created.tzinfo else created.replace(tzinfo=dt.timezone.utc)).timestamp()
+        return self.provenance.created_at
 
     def of_segment(self, segment: Segment) -> Baseline | None:
         """Return the baseline of a part of the rows, or None when there is none."""
         return next((part for part in self.segments if part.model.segment == segment), None)
-
-    def is_same(self, other: Baseline) -> bool:
-        """Whether it is another one, or was read from the same file as that."""
-        built = (self.id, self.created, self.source)
-        return self is other or (bool(self.id) and built == (other.id, other.created, other.source))
 
     def renamed(self, model: Model) -> Baseline:
         """Return the baseline, its segments too, as another model's."""

@@ -85,7 +85,7 @@ class Comparer:
     """Compares windows with one baseline; knows from its blocks how columns vary when nothing is wrong."""
 
     def __init__(self, baseline: Baseline) -> None:
-        self.baseline = baseline
+        self.baseline = baseline.provenance
         grids = [make_grid(column, sketch) for column, sketch in baseline.snapshot.columns.items()]
         self._grids: list[Grid] = [grid for grid in grids if grid is not None and grid.column.role != "label"]
         ends = np.cumsum([len(grid.baseline) for grid in self._grids], dtype=np.int64)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, Protocol
 
-from driftmeter.baseline import Baseline
+from driftmeter.baseline import Baseline, Provenance
 from driftmeter.config import Config
 from driftmeter.processor import _quality
 from driftmeter.processor._comparison import Comparer, Verdict
@@ -59,7 +59,7 @@ class Host(Protocol):
 class Comparison:
     """The verdicts of one window against one baseline."""
 
-    baseline: Baseline
+    baseline: Provenance
     verdicts: Sequence[Verdict]
 
     @property
@@ -98,8 +98,9 @@ class ModelProcessor:
         self._windows = Windows(window=self._window, step=self._step)
         self._volumes = Volumes(window=self._window)
         self._pending: list[Snapshot] = []
-        self._given: dict[str, Baseline] = {}
+        self._given: dict[str, Provenance | Baseline] = {}
         self._comparers: dict[str, Comparer] = {}
+        self._usuals: dict[str, Usual] = {}
         self._usual: Usual | None = None
         self._learned = False
         self._learning = Learning(window=self._window)
@@ -166,7 +167,7 @@ class ModelProcessor:
         due = [snapshot for snapshot in self._pending if snapshot.start < until or until == now]
         self._pending = [] if len(due) == len(self._pending) else [s for s in self._pending if s.start >= until]
         for snapshot in sorted(due, key=lambda snapshot: snapshot.start):
-            self._windows.add(snapshot, self._comparers.values(), {} if self._usual is None else self._usual.columns)
+            self._windows.add(snapshot, self._comparers.values(), {} if self._usual is None else self._usual.known)
             if self._keeps_history:
                 self._history.add(snapshot)
             if self._host.config.learn_rows and not self._comparers and not self._host.config.previous_window:
@@ -177,20 +178,24 @@ class ModelProcessor:
     def _take_baselines(self) -> None:
         """Follow what baselines the model has; they can be given while it serves."""
         for baseline in self._host.baselines(self._model):
+            # Without an id, nothing but the baseline itself tells whether it is the same one.
+            given = baseline.provenance if baseline.id else baseline
             known = self._given.get(baseline.kind)
-            if known is not None and known.is_same(baseline):
+            if known is given or (baseline.id and known == given):
                 continue
-            self._given[baseline.kind] = baseline
+            self._given[baseline.kind] = given
             watched = replace(baseline, snapshot=self._rules.without_ignored(baseline.snapshot))
             self._comparers[baseline.kind] = Comparer(watched)
+            if baseline.kind in _SKEW_KINDS:
+                self._usuals[baseline.kind] = Usual(watched)
             self._suspicions.pop(baseline.kind, None)
         if self._given and self._learned:
             # What was learned for want of a baseline is none any more.
             self._learned = False
             self._comparers = {kind: found for kind, found in self._comparers.items() if kind in self._given}
-        usual = next((self._comparers[kind].baseline for kind in _SKEW_KINDS if kind in self._given), None)
-        if usual is not None and (self._usual is None or self._usual.snapshot is not usual.snapshot):
-            self._usual = Usual(usual)
+        usual = next((self._usuals[kind] for kind in _SKEW_KINDS if kind in self._usuals), None)
+        if usual is not None and usual is not self._usual:
+            self._usual = usual
             # What was checked against another baseline, or none, is no part of a window that speaks of this one.
             self._windows.count_anew()
 
@@ -229,8 +234,8 @@ class ModelProcessor:
         )
         findings = _quality.check(window.tally, self._usual, rules)
         if self._usual is not None:
-            snapshot = self._usual.snapshot
-            usual = [found.verdicts for found in comparisons if found.baseline.snapshot is snapshot]
+            baseline = self._usual.baseline
+            usual = [found.verdicts for found in comparisons if found.baseline == baseline]
             findings += _quality.check_constant(usual[0] if usual else [], rules)
         self._violated = frozenset((found.column, found.check) for found in findings if found.violated)
         if self._usual is not None and self._is_whole(end):

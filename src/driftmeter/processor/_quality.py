@@ -11,11 +11,10 @@ import numpy as np
 from driftmeter import stats
 from driftmeter.processor._comparison import STANDING_FLOOR, Verdict
 from driftmeter.processor._finding import Finding
-from driftmeter.processor._tally import CHECKS, ROWS, Tally, place_of, place_of_all
+from driftmeter.processor._tally import CHECKS, ROWS, Known, Tally, place_of, place_of_all
 from driftmeter.processor._usual import Usual
 from driftmeter.processor._volume import Volume
 from driftmeter.schema import Column
-from driftmeter.sketches import Sketch, Snapshot
 
 CONSTANT_ROWS: Final = 50
 """Rows that count towards how unlikely it is that all hold one value; more of them may well be alike."""
@@ -60,7 +59,7 @@ def check(window: Tally, usual: Usual | None, rules: QualityRules) -> list[Findi
 
 
 def _findings(window: Tally, usual: Usual | None) -> Iterator[Finding]:
-    columns: Mapping[Column, Sketch] = usual.columns if usual is not None else {}
+    columns: Mapping[Column, Known] = usual.known if usual is not None else {}
     known = usual.tally.on(window.columns) if usual is not None else np.zeros_like(window.counts)
     for column, live, before in zip(window.columns, window.counts.tolist(), known.tolist(), strict=True):
         for name in CHECKS:
@@ -68,27 +67,27 @@ def _findings(window: Tally, usual: Usual | None) -> Iterator[Finding]:
                 bad, of = place_of(name), place_of_all(name)
                 yield Finding(column, name, live[bad], live[of], before[bad], before[of])
     if usual is not None:
-        yield from _columns(window, usual.snapshot)
+        yield from _columns(window, usual)
 
 
-def _applies(name: str, column: Column, known: Mapping[Column, Sketch]) -> bool:
+def _applies(name: str, column: Column, known: Mapping[Column, Known]) -> bool:
     if name == "unseen_category":
         return column.kind == "categorical" and column in known
     if name == "out_of_range":
-        return column.kind == "numeric" and column in known and known[column].count > 0
+        return column.kind == "numeric" and column in known and known[column].values > 0
     return name != "non_finite" or column.kind == "numeric"
 
 
-def _columns(window: Tally, baseline: Snapshot) -> Iterator[Finding]:
+def _columns(window: Tally, usual: Usual) -> Iterator[Finding]:
     seen = dict(zip(window.columns, window.counts[:, ROWS].tolist(), strict=True))
     rows = max(seen.values(), default=0)
     live = {column for column in seen if column.role == "feature"}
-    expected = {column for column in baseline.columns if column.role == "feature"}
+    expected = {column for column in usual.known if column.role == "feature"}
     for column in sorted(expected):
         bad = max(0, rows - seen.get(column, 0))
-        yield Finding(column, "missing_column", bad, rows, 0, baseline.columns[column].total)
+        yield Finding(column, "missing_column", bad, rows, 0, usual.known[column].rows)
     for column in sorted(live - expected):
-        yield Finding(column, "unexpected_column", seen[column], rows, 0, baseline.rows)
+        yield Finding(column, "unexpected_column", seen[column], rows, 0, usual.rows)
 
 
 def check_volume(volume: Volume, rules: QualityRules) -> Finding:

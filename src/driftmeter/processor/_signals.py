@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from driftmeter import otlp, semconv
-from driftmeter.baseline import Baseline
+from driftmeter.baseline import Provenance
 from driftmeter.processor._finding import Finding
 from driftmeter.processor._model import Comparison, Evaluation
 from driftmeter.schema import Column, Model
@@ -66,12 +66,12 @@ def _add_finding(values: Values, model: Model, finding: Finding, reported: Repor
         values[semconv.QUALITY_VIOLATED].append((attributes, int(finding.violated)))
 
 
-def comparison_attributes(model: Model, column: Column, baseline: Baseline) -> Attributes:
+def comparison_attributes(model: Model, column: Column, baseline: Provenance) -> Attributes:
     """Return the attributes of what is said of one column against one baseline."""
     return {**otlp.column_attributes(model, column), **_baseline_attributes(baseline)}
 
 
-def _baseline_attributes(baseline: Baseline) -> Attributes:
+def _baseline_attributes(baseline: Provenance) -> Attributes:
     # The previous window has no id: it is another one each time, and each would make a new series.
     identity = {semconv.ML_BASELINE_ID: baseline.id} if baseline.id else {}
     return {semconv.ML_BASELINE_KIND: baseline.kind, **identity}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,7 +11,6 @@ import numpy as np
 
 from driftmeter.schema import Column
 from driftmeter.sketches import (
-    CategoricalSketch,
     NumericSketch,
     Sketch,
     Snapshot,
@@ -90,29 +90,58 @@ def _nothing(columns: int) -> Int64Array:
     return np.zeros((columns, _PLACES), dtype=np.int64)
 
 
-def tally(snapshot: Snapshot, known: Mapping[Column, Sketch]) -> Tally:
-    """Count a stretch of traffic's bad values; what is out of range or unseen depends on the ``known`` sketches."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a baseline says of the values of a column.
+
+    Attributes:
+        rows: Rows of the baseline.
+        values: Those with a value that is neither missing nor invalid.
+        low: The least value of a numeric column, NaN if there is none.
+        high: The greatest one, likewise.
+        names: The categories of a categorical column; None for numeric ones.
+    """
+
+    rows: int
+    values: int
+    low: float = math.nan
+    high: float = math.nan
+    names: frozenset[str] | None = None
+
+
+def known_values(snapshot: Snapshot) -> dict[Column, Known]:
+    """Return what a baseline says of the values of its columns."""
+    return {
+        column: Known(sketch.total, sketch.count, sketch.min, sketch.max)
+        if isinstance(sketch, NumericSketch)
+        else Known(sketch.total, sketch.count, names=frozenset(sketch.counts))
+        for column, sketch in snapshot.columns.items()
+    }
+
+
+def tally(snapshot: Snapshot, known: Mapping[Column, Known]) -> Tally:
+    """Count a stretch of traffic's bad values; what is out of range or unseen depends on what is ``known``."""
     counts = [_tally_column(sketch, known.get(column)) for column, sketch in snapshot.columns.items()]
     return Tally(tuple(snapshot.columns), np.array(counts, dtype=np.int64) if counts else _nothing(0))
 
 
-def _tally_column(live: Sketch, known: Sketch | None) -> tuple[int, ...]:
+def _tally_column(live: Sketch, known: Known | None) -> tuple[int, ...]:
     non_finite = outside = unseen = 0
     if isinstance(live, NumericSketch):
         non_finite = live.non_finite
-        if isinstance(known, NumericSketch) and known.count:
+        if known is not None and known.names is None and known.values:
             outside = _out_of_range(live, known)
-    elif isinstance(known, CategoricalSketch):
-        unseen = live.other + sum(count for name, count in live.counts.items() if name not in known.counts)
+    elif known is not None and known.names is not None:
+        unseen = live.other + sum(count for name, count in live.counts.items() if name not in known.names)
     return live.total, live.count, live.missing, live.mismatched, non_finite, outside, unseen
 
 
-def _out_of_range(live: NumericSketch, known: NumericSketch) -> int:
-    margin = RANGE_MARGIN * (known.max - known.min)
-    if not (live.min < known.min - margin or live.max > known.max + margin):
+def _out_of_range(live: NumericSketch, known: Known) -> int:
+    margin = RANGE_MARGIN * (known.high - known.low)
+    if not (live.min < known.low - margin or live.max > known.high + margin):
         return 0
     keys, counts = live.keys()
     lower, upper = key_edges(keys, live.scale)
     # Only what lies outside for certain: a bucket that reaches into the range counts as inside.
-    outside = (np.minimum(upper, live.max) < known.min - margin) | (np.maximum(lower, live.min) > known.max + margin)
+    outside = (np.minimum(upper, live.max) < known.low - margin) | (np.maximum(lower, live.min) > known.high + margin)
     return int(counts[outside].sum())

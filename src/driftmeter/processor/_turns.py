@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from driftmeter import semconv
-from driftmeter.baseline import Baseline
+from driftmeter.baseline import Provenance
 from driftmeter.processor._finding import Finding
 from driftmeter.processor._model import Evaluation
 from driftmeter.processor._signals import Attributes, comparison_attributes, finding_attributes
@@ -39,7 +39,8 @@ class Turns:
     """Tells the verdicts of one model that turned; it can be pickled."""
 
     def __init__(self) -> None:
-        self._turned: dict[_Key, bool] = {}
+        self._turned: set[_Key] = set()
+        """What stands at 1; most of what is looked at never does."""
         self._detected: dict[_Key, tuple[str, Attributes]] = {}
         self._violated: dict[tuple[Column | None, str], Finding] = {}
 
@@ -98,12 +99,13 @@ class Turns:
         return events
 
     def _turn(self, key: _Key, *, now: bool) -> bool:
-        before = self._turned.get(key, False)
-        self._turned[key] = now
-        return before != now
+        if (key in self._turned) is now:
+            return False
+        (self._turned.add if now else self._turned.discard)(key)
+        return True
 
 
-def _lasting_id(baseline: Baseline) -> str:
+def _lasting_id(baseline: Provenance) -> str:
     """Return what tells baselines of one kind apart; a file of the same kind takes the place of another."""
     return "" if baseline.kind in {"training", "validation"} else baseline.id
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 
 from driftmeter.processor._comparison import Comparer
 from driftmeter.processor._counts import Counts, PackedCounts
-from driftmeter.processor._tally import PackedTally, Tally, tally
+from driftmeter.processor._tally import Known, PackedTally, Tally, tally
 from driftmeter.schema import Column
-from driftmeter.sketches import Sketch, Snapshot
+from driftmeter.sketches import Snapshot
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class Windows:
         self.late_rows = 0
         """Rows that came when no window was left to count them in."""
 
-    def add(self, snapshot: Snapshot, comparers: Iterable[Comparer], known: Mapping[Column, Sketch]) -> None:
+    def add(self, snapshot: Snapshot, comparers: Iterable[Comparer], known: Mapping[Column, Known]) -> None:
         """Count a snapshot into the step that it starts in, unless the last window to hold that has been evaluated."""
         start = snapshot.start // self._step * self._step
         if self._evaluated is not None and start < self._evaluated + self._step - self._window:
