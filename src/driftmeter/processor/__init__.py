@@ -1,7 +1,8 @@
 """Windows of snapshots against baselines: drift, skew and quality, as signals and in words."""
 
+from driftmeter.processor._binned import Binned
 from driftmeter.processor._bins import PLAIN_BINS, Bins, baseline_bins, bins_of
-from driftmeter.processor._comparison import Binned, Comparer, Verdict
+from driftmeter.processor._comparison import Comparer, Verdict
 from driftmeter.processor._counts import Counts
 from driftmeter.processor._finding import Finding
 from driftmeter.processor._grid import CategoricalGrid, NumericGrid, make_grid

@@ -10,9 +10,10 @@ import numpy as np
 
 from driftmeter import stats
 from driftmeter.baseline import Baseline
+from driftmeter.processor._binned import Binned, ComparedCounts
 from driftmeter.processor._counts import Counts, Extremes, Groups, join, joined, padded
 from driftmeter.processor._experience import Experience
-from driftmeter.processor._grid import Grid, NumericGrid, joined_labels, make_grid
+from driftmeter.processor._grid import Grid, NumericGrid, make_grid
 from driftmeter.processor._rules import Rules
 from driftmeter.processor._variation import Variation
 from driftmeter.schema import Column
@@ -26,29 +27,6 @@ STANDING_FLOOR: Final = 0.7
 """The share of a floor at which a verdict that is 1 stays so: what lies at the floor must not turn with every step."""
 BASELINE_TO_WINDOW: Final = 4
 """How many times a window's rows a baseline must have for two windows to bear each other out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Binned:
-    """Counts of a window and its baseline on the same bins.
-
-    Attributes:
-        column: The column.
-        live: Rows of the window, shape (bins,).
-        baseline: Rows of the baseline, shape (bins,).
-        lower: Lower edges of numeric bins; empty for categories.
-        upper: Upper edges, likewise.
-        labels: The categories' names; empty for numeric bins.
-        one_value: Whether all of the window's values are the same one.
-    """
-
-    column: Column
-    live: Int64Array
-    baseline: Int64Array
-    lower: Float64Array
-    upper: Float64Array
-    labels: tuple[str, ...] = ()
-    one_value: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +143,7 @@ class Comparer:
         adjusted = stats.benjamini_hochberg(p_values)
         moved = stats.moved_share(live, baseline)
         measured = self._distances(chosen, groups, live, baseline, rules)
+        counts = ComparedCounts.of([self._grids[at] for at in chosen], live, window, chosen, self._slices)
         found: list[Verdict] = []
         for i, at in enumerate(chosen):
             column = self._grids[at].column
@@ -179,11 +158,9 @@ class Comparer:
             detected = stands or (suspected and bool(adjusted[i] <= mine.alpha * share or column in before))
             if mine.threshold is not None:
                 suspected = detected = distance >= mine.threshold
-            binned = self._binned(at, groups[i], live[i], baseline[i], window)
+            p_value, effect = float(adjusted[i]), float(moved[i])
             found.append(
-                Verdict(
-                    binned, method, distance, float(adjusted[i]), float(moved[i]), suspected, detected, mine.critical
-                )
+                Verdict(Binned(counts, i), method, distance, p_value, effect, suspected, detected, mine.critical)
             )
         return found
 
@@ -203,23 +180,6 @@ class Comparer:
         else:
             measured = stats.distances(live, baseline, names=names)
         return [(method, float(measured[method][i])) for i, method in enumerate(methods)]
-
-    def _binned(self, at: int, group: Int64Array, live: Float64Array, baseline: Float64Array, window: Counts) -> Binned:
-        grid = self._grids[at]
-        bins = int(group.max()) + 1
-        counts = live[:bins].astype(np.int64), baseline[:bins].astype(np.int64)
-        if not isinstance(grid, NumericGrid):
-            known, unknown = window.bins[self._slices[at]][:-1], window.bins[self._slices[at]][-1]
-            one_value = int(unknown) == 0 and np.count_nonzero(known) == 1
-            return Binned(
-                grid.column, *counts, np.empty(0), np.empty(0), joined_labels(grid, group), one_value=bool(one_value)
-            )
-        first = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
-        lower, upper = grid.lower[first], grid.upper[np.r_[first[1:] - 1, len(group) - 1]]
-        # Values beyond the baseline's range are in the outermost bins.
-        extremes = window.extremes
-        lower[0], upper[-1] = min(lower[0], extremes.low[at]), max(upper[-1], extremes.high[at])
-        return Binned(grid.column, *counts, lower, upper, one_value=bool(np.isfinite(extremes.only[at])))
 
 
 def _method(grid: Grid, wanted: str) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from driftmeter import stats
+from driftmeter.processor._binned import Binned
 from driftmeter.processor._comparison import STANDING_FLOOR, Verdict
 from driftmeter.processor._finding import Finding
 from driftmeter.processor._tally import CHECKS, ROWS, Known, Tally, place_of, place_of_all
@@ -106,9 +107,13 @@ def check_constant(verdicts: Sequence[Verdict], rules: QualityRules) -> list[Fin
     findings: list[Finding] = []
     for verdict in verdicts:
         binned = verdict.binned
-        rows, rows0 = int(binned.live.sum()), int(binned.baseline.sum())
-        share = float(binned.baseline[int(binned.live.argmax())]) / rows0
-        unlikely = share ** min(rows, CONSTANT_ROWS) <= rules.alpha
+        rows, rows0 = binned.rows, binned.baseline_rows
         bad = rows if binned.one_value else 0
-        findings.append(Finding(verdict.column, "constant", bad, rows, 0, rows0, binned.one_value and unlikely))
+        violated = binned.one_value and _share(binned) ** min(rows, CONSTANT_ROWS) <= rules.alpha
+        findings.append(Finding(verdict.column, "constant", bad, rows, 0, rows0, violated))
     return findings
+
+
+def _share(binned: Binned) -> float:
+    """Return the share of the baseline's rows that are in the bin that the window's rows are in."""
+    return float(binned.baseline[int(binned.live.argmax())]) / binned.baseline_rows

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from driftmeter.processor._comparison import Binned, Verdict
+from driftmeter.processor._binned import Binned
+from driftmeter.processor._comparison import Verdict
 from driftmeter.processor._finding import Finding
 from driftmeter.sketches import OTHER
 from driftmeter.typing import Float64Array
@@ -54,7 +55,7 @@ def describe_not_judged(column: str) -> str:
 
 
 def _figures(verdict: Verdict) -> str:
-    rows = int(verdict.binned.live.sum())
+    rows = verdict.binned.rows
     return f"{_METHOD_NAMES[verdict.method]} {verdict.distance:.2g}, {p_value_words(verdict.p_value)}, {rows:,} rows"
 
 
@@ -98,8 +99,8 @@ def percents(before: float, after: float) -> tuple[str, str]:
 
 def moved(binned: Binned) -> list[str]:
     """Return the greatest gain and the greatest loss, the greater first."""
-    before = binned.baseline / binned.baseline.sum()
-    after = binned.live / binned.live.sum()
+    before = binned.baseline / binned.baseline_rows
+    after = binned.live / binned.rows
     runs = _runs(before, after) if not binned.labels else _singles(before, after)
     gains = sorted((run for run in runs if run.change >= _LEAST_MOVE), key=lambda run: -run.change)
     losses = sorted((run for run in runs if run.change <= -_LEAST_MOVE), key=lambda run: run.change)
@@ -143,9 +144,9 @@ def _name(binned: Binned, run: _Run) -> str:
     if binned.labels:
         label = binned.labels[run.first]
         return "other categories" if label == OTHER else label
-    lower, upper = float(binned.lower[run.first]), float(binned.upper[run.last])
-    digits = _decimals(float(binned.upper[-1] - binned.lower[0]))
-    low, high = _rounded(lower, digits), _rounded(upper, digits)
+    lower, upper = binned.edges
+    digits = _decimals(float(upper[-1] - lower[0]))
+    low, high = _rounded(float(lower[run.first]), digits), _rounded(float(upper[run.last]), digits)
     if low == high:
         return low
     return f"{low} to {high}" if low.startswith("-") or high.startswith("-") else f"{low}-{high}"

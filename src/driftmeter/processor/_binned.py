@@ -1,0 +1,128 @@
+"""Counts of a window and its baseline on the same bins.
+
+Of each comparison the window's counts alone are kept; all else is found out from the baseline's grids when somebody
+asks, which is when a verdict turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from driftmeter.processor._counts import Counts, join
+from driftmeter.processor._grid import Grid, NumericGrid, joined_labels
+from driftmeter.schema import Column
+from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComparedCounts:
+    """The counts of all columns of one comparison; arrays have a row, or an element, a column.
+
+    Attributes:
+        grids: The columns' bins.
+        live: Rows of the window by joined bin, padded with zeros, in the smallest type that holds them.
+        low: The window's least values where they lie below the baseline's; else infinity.
+        high: Its greatest ones where they lie above; else minus infinity.
+        one_value: Whether all of the window's values are the same one.
+    """
+
+    grids: Sequence[Grid]
+    live: AnyArray
+    low: Float64Array
+    high: Float64Array
+    one_value: BoolArray
+
+    @classmethod
+    def of(
+        cls, grids: Sequence[Grid], live: Float64Array, window: Counts, chosen: Sequence[int], slices: Sequence[slice]
+    ) -> ComparedCounts:
+        """Keep what a comparison counted.
+
+        Args:
+            grids: The bins of the columns that were compared.
+            live: Their rows by joined bin, shape (columns, bins).
+            window: The window's counts.
+            chosen: Which of the window's columns they are.
+            slices: Where each of the window's columns is in its bins.
+        """
+        at = list(chosen)
+        one_value = [
+            bool(np.isfinite(window.extremes.only[at]))
+            if isinstance(grid, NumericGrid)
+            else _is_one_category(window.bins[slices[at]])
+            for grid, at in zip(grids, chosen, strict=True)
+        ]
+        narrow = live.astype(np.min_scalar_type(int(live.max(initial=0.0))))
+        return cls(grids, narrow, window.extremes.low[at], window.extremes.high[at], np.array(one_value))
+
+
+def _is_one_category(bins: Int64Array) -> bool:
+    known, unknown = bins[:-1], bins[-1]
+    return bool(unknown == 0 and np.count_nonzero(known) == 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Binned:
+    """One column's counts in a window and its baseline, on the same bins."""
+
+    counts: ComparedCounts
+    at: int
+
+    @property
+    def _grid(self) -> Grid:
+        return self.counts.grids[self.at]
+
+    @property
+    def _group(self) -> Int64Array:
+        return self._grid.groups(self.rows)
+
+    @property
+    def column(self) -> Column:
+        """The column."""
+        return self._grid.column
+
+    @property
+    def rows(self) -> int:
+        """Rows of the window."""
+        return int(self.counts.live[self.at].sum())
+
+    @property
+    def baseline_rows(self) -> int:
+        """Rows of the baseline."""
+        return int(self._grid.baseline.sum())
+
+    @property
+    def one_value(self) -> bool:
+        """Whether all of the window's values are the same one."""
+        return bool(self.counts.one_value[self.at])
+
+    @property
+    def live(self) -> Int64Array:
+        """Rows of the window, shape (bins,)."""
+        return self.counts.live[self.at, : int(self._group.max()) + 1].astype(np.int64)
+
+    @property
+    def baseline(self) -> Int64Array:
+        """Rows of the baseline, shape (bins,)."""
+        return join(self._grid.baseline, self._group)
+
+    @property
+    def edges(self) -> tuple[Float64Array, Float64Array]:
+        """Lower and upper edges of numeric bins; empty for categories."""
+        grid, group = self._grid, self._group
+        if not isinstance(grid, NumericGrid):
+            return np.empty(0), np.empty(0)
+        first = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
+        lower, upper = grid.lower[first], grid.upper[np.r_[first[1:] - 1, len(group) - 1]]
+        # Values beyond the baseline's range are in the outermost bins.
+        lower[0], upper[-1] = min(lower[0], self.counts.low[self.at]), max(upper[-1], self.counts.high[self.at])
+        return lower, upper
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The categories' names; empty for numeric bins."""
+        grid = self._grid
+        return () if isinstance(grid, NumericGrid) else joined_labels(grid, self._group)
