@@ -309,6 +309,9 @@ GATEWAY_TICK_DURATION: Final = Metric(
     "driftmeter.gateway.tick.duration", "gauge", "s", "Time that the gateway's last evaluation took.", ()
 )
 
+PERFORMANCE: Final = "ml.performance."
+"""The start of the names that performance, measured or estimated, is to have; nothing emits it so far."""
+
 METRICS: Final = (
     PREDICTION_DURATION,
     PREDICTION_ROWS,

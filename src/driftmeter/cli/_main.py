@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from driftmeter.cli._alerts import alerts
 from driftmeter.cli._baseline import baseline
 from driftmeter.cli._demo import demo
 from driftmeter.exceptions import DriftmeterError
@@ -49,5 +50,6 @@ def main() -> None:
     """Watch machine-learning models in production through OpenTelemetry."""
 
 
+main.add_command(alerts)
 main.add_command(baseline)
 main.add_command(demo)

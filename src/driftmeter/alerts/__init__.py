@@ -1,0 +1,17 @@
+"""Alerts and recording rules, generated from the configuration that the processor runs on."""
+
+from driftmeter.alerts._catalog import alerts
+from driftmeter.alerts._datadog import datadog_monitors
+from driftmeter.alerts._grafana import grafana_provisioning
+from driftmeter.alerts._prometheus import prometheus_rules, prometheus_tests
+from driftmeter.alerts._settings import RUNBOOKS, Settings
+
+__all__ = [
+    "RUNBOOKS",
+    "Settings",
+    "alerts",
+    "datadog_monitors",
+    "grafana_provisioning",
+    "prometheus_rules",
+    "prometheus_tests",
+]

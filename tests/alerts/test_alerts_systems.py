@@ -1,0 +1,115 @@
+"""Grafana's provisioning and Datadog's monitors, by what their documentation and client say of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import golden_alerts  # noqa: E402  # a script, not a package
+
+from driftmeter.alerts import alerts, datadog_monitors, grafana_provisioning  # noqa: E402
+
+RULE = {
+    "uid": str,
+    "title": str,
+    "condition": str,
+    "data": list,
+    "noDataState": str,
+    "execErrState": str,
+    "for": str,
+    "annotations": dict,
+    "labels": dict,
+    "isPaused": bool,
+}
+"""Grafana, "Use configuration files to provision alerting resources": the keys of a rule."""
+
+
+def grafana_rules(case: str) -> list[dict[str, Any]]:
+    text = grafana_provisioning(golden_alerts.settings_of(case), datasource="mimir", folder="Models")
+    document = yaml.safe_load(text)
+    assert document["apiVersion"] == 1
+    (group,) = document["groups"]
+    assert group.keys() == {"orgId", "name", "folder", "interval", "rules"}
+    assert group["folder"] == "Models"
+    return list(group["rules"])
+
+
+@pytest.mark.parametrize("case", golden_alerts.CASES)
+def test_grafana_rules_have_the_documented_keys_and_a_query_that_the_condition_looks_at(case: str) -> None:
+    rules = grafana_rules(case)
+    assert len(rules) == len(alerts(golden_alerts.settings_of(case)))
+    assert len({rule["uid"] for rule in rules}) == len({rule["title"] for rule in rules}) == len(rules)
+    for rule in rules:
+        assert {key: type(value) for key, value in rule.items()} == RULE
+        assert re.fullmatch(r"[a-z0-9-]{1,40}", rule["uid"])
+        query, threshold = rule["data"]
+        assert (query["refId"], query["datasourceUid"], query["model"]["refId"]) == ("A", "mimir", "A")
+        assert (threshold["refId"], threshold["datasourceUid"]) == (rule["condition"], "__expr__")
+        assert threshold["model"]["expression"] == query["refId"]
+        assert all(isinstance(value, str) for value in {**rule["annotations"], **rule["labels"]}.values())
+
+
+def test_grafana_would_replace_a_dollar_so_it_is_doubled_where_it_does() -> None:
+    rules = grafana_rules("critical")
+    assert {rule["labels"]["cost"] for rule in rules} == {"5$$"}
+    page = next(rule for rule in rules if rule["title"] == "ModelSkew (page)")
+    assert r"tax \\(\\$$\\)" in page["data"][0]["model"]["expr"]
+    assert "{{ $labels.ml_model_name }}" in page["annotations"]["summary"]
+
+
+def test_grafanas_own_model_of_a_rule_reads_them() -> None:
+    alerting = pytest.importorskip(
+        "grafana_foundation_sdk.models.alerting", reason="grafana-foundation-sdk is not installed"
+    )
+    for rule in grafana_rules("critical"):
+        read = alerting.Rule.from_json(rule).to_json()
+        assert {key: read[key] for key in ("title", "condition", "for", "noDataState", "labels", "annotations")} == {
+            key: rule[key] for key in ("title", "condition", "for", "noDataState", "labels", "annotations")
+        }
+        assert [query["refId"] for query in map(_as_json, read["data"])] == ["A", "B"]
+
+
+def _as_json(value: Any) -> Any:
+    return value.to_json() if hasattr(value, "to_json") else value
+
+
+@pytest.mark.parametrize("case", golden_alerts.CASES)
+def test_datadogs_client_takes_the_monitors(case: str) -> None:
+    pytest.importorskip("datadog_api_client", reason="datadog-api-client is not installed")
+    from datadog_api_client.configuration import Configuration
+    from datadog_api_client.model_utils import validate_and_convert_types
+    from datadog_api_client.v1.model.monitor import Monitor
+
+    def read(monitor: dict[str, Any]) -> Any:
+        options = Configuration(spec_property_naming=True)
+        return validate_and_convert_types(monitor, (Monitor,), ["monitor"], True, True, options)
+
+    monitors = json.loads(datadog_monitors(golden_alerts.settings_of(case), notify="@slack-models"))
+    for monitor in monitors:
+        assert read(monitor).to_dict() == monitor
+        assert not read(monitor)._unparsed
+        assert not read(monitor).options._unparsed
+    # Told apart from what the client does not know:
+    assert read({**monitors[0], "type": "hunch"})._unparsed
+    assert read({**monitors[0], "options": {"on_missing_data": "guess"}}).options._unparsed
+
+
+@pytest.mark.parametrize("case", golden_alerts.CASES)
+def test_a_monitors_threshold_is_that_of_its_query_and_its_variables_are_its_groups(case: str) -> None:
+    for monitor in json.loads(datadog_monitors(golden_alerts.settings_of(case), notify="@slack-models")):
+        query = re.fullmatch(r"(min|max|sum)\(last_(\d+)m\):(.+) (>|>=|<=) ([\d.e-]+)", monitor["query"])
+        assert query is not None, monitor["query"]
+        assert float(query[5]) == monitor["options"]["thresholds"]["critical"]
+        groups = set(re.findall(r"by \{([^}]*)\}", query[3])[0].split(","))
+        assert set(re.findall(r"\{\{\[(.*?)\]\.name\}\}", monitor["message"])) <= groups
+        assert "$labels" not in monitor["message"]
+        assert monitor["message"].endswith("@slack-models")
