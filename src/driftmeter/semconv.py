@@ -296,7 +296,7 @@ GATEWAY_SENT: Final = Metric(
     "counter",
     "{request}",
     "Requests that the gateway sent on, by outcome.",
-    (DRIFTMETER_OUTCOME,),
+    (DRIFTMETER_SIGNAL, DRIFTMETER_OUTCOME),
 )
 GATEWAY_STREAMS: Final = Metric(
     "driftmeter.gateway.streams", "gauge", "{stream}", "Streams that the gateway keeps positions of.", ()

@@ -12,6 +12,7 @@ import click
 from driftmeter.cli._alerts import alerts
 from driftmeter.cli._baseline import baseline
 from driftmeter.cli._demo import demo
+from driftmeter.cli._gateway import gateway
 from driftmeter.exceptions import DriftmeterError
 
 
@@ -53,3 +54,4 @@ def main() -> None:
 main.add_command(alerts)
 main.add_command(baseline)
 main.add_command(demo)
+main.add_command(gateway)

@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -81,7 +81,7 @@ class Core:
         step: int,
         checkpoint: int,
         clock: Clock = time.time_ns,
-        wake: Callable[[], None] = lambda: None,
+        wake: Callable[[], object] = lambda: None,
     ) -> None:
         self._store = store
         self._engine = engine
@@ -128,6 +128,11 @@ class Core:
             self._thread.join()
         self._store.close()
 
+    @property
+    def running(self) -> bool:
+        """Whether it has started, and not ended."""
+        return self._thread.is_alive()
+
     def trouble(self) -> str:
         """Return why requests are refused at present; empty when they are taken."""
         return "it is shutting down" if self._finishing or self._stopping else self._trouble
@@ -167,20 +172,34 @@ class Core:
             self._changed.notify()
 
     def _run(self) -> None:
-        while True:
+        while not (self._stopping and not self._jobs):
             jobs = self._take()
-            requests = [job for job in jobs if isinstance(job, _Request)]
-            if requests:
-                self._serve(requests)
-            for job in jobs:
-                if isinstance(job, _Work):
-                    _do(job)
-            now = self._clock()
-            # The clock can be set back.
-            if now >= self._next_tick or self._next_tick > now + 2 * self._step:
-                self._tick(now, share=self._share)
-            if self._stopping and not self._jobs:
-                return
+            try:
+                self._work(jobs)
+            except Exception:
+                # A thread that ends would leave a gateway that takes nothing, and says nothing of it.
+                _logger.exception("this should not happen; the gateway goes on")
+                self._refuse(jobs)
+
+    def _work(self, jobs: Sequence[_Request | _Work]) -> None:
+        requests = [job for job in jobs if isinstance(job, _Request)]
+        if requests:
+            self._serve(requests)
+        for job in jobs:
+            if isinstance(job, _Work):
+                _do(job)
+        now = self._clock()
+        # The clock can be set back.
+        if now >= self._next_tick or self._next_tick > now + 2 * self._step:
+            self._tick(now, share=self._share)
+
+    def _refuse(self, jobs: Iterable[_Request | _Work]) -> None:
+        """Answer those that have no answer yet: a client waits for each."""
+        for job in jobs:
+            if isinstance(job, _Work):
+                _do(job)
+            elif not job.answer.done():
+                self._answer(job, Unavailable(reason="the gateway failed; its log says how"))
 
     def _take(self) -> list[_Request | _Work]:
         """Return what waits, as much as is committed together; wait for it until the next tick."""
@@ -268,7 +287,7 @@ class Core:
 
 
 def _do(work: _Work) -> None:
-    if not work.result.set_running_or_notify_cancel():
+    if work.result.done() or not work.result.set_running_or_notify_cancel():
         return
     try:
         work.result.set_result(work.run())

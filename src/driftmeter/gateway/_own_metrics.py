@@ -12,7 +12,9 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, Metric, Num
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 
 from driftmeter import otlp, semconv
+from driftmeter.gateway._gate import Gate
 from driftmeter.gateway._outputs import metrics_request
+from driftmeter.gateway._sender import Sender
 
 
 @dataclass(slots=True)
@@ -22,29 +24,44 @@ class OwnMetrics:
     Attributes:
         resource: The gateway's resource attributes.
         start: When counting began.
-        requests: Requests by signal and answer.
         points: Points of ours by outcome.
-        sent: Requests that were sent on, by outcome.
         gauges: The latest values.
     """
 
     resource: Mapping[str, Any]
     start: int
-    requests: Counter[tuple[str, ...]] = field(default_factory=Counter)
     points: Counter[str] = field(default_factory=Counter)
-    sent: Counter[str] = field(default_factory=Counter)
     gauges: dict[semconv.Metric, float] = field(default_factory=dict)
+    _gate: Gate | None = None
+    _sender: Sender | None = None
+
+    def follow(self, gate: Gate, sender: Sender) -> None:
+        """Tell of these, too."""
+        self._gate, self._sender = gate, sender
 
     def request(self, now: int) -> bytes:
         """Return all of it as an OTLP request."""
         counters: tuple[tuple[semconv.Metric, Mapping[tuple[str, ...], int]], ...] = (
-            (semconv.GATEWAY_REQUESTS, self.requests),
+            (semconv.GATEWAY_REQUESTS, self._requests()),
             (semconv.GATEWAY_POINTS, {(outcome,): count for outcome, count in self.points.items()}),
-            (semconv.GATEWAY_SENT, {(outcome,): count for outcome, count in self.sent.items()}),
+            (semconv.GATEWAY_SENT, self._sent()),
         )
         metrics = [self._counter(metric, counts, now) for metric, counts in counters if counts]
         metrics += otlp.gauge_metrics({metric: [({}, value)] for metric, value in self.gauges.items()}, time=now)
         return metrics_request(self.resource, metrics, scope=semconv.SCOPE_NAME)
+
+    def _requests(self) -> dict[tuple[str, ...], int]:
+        # A copy, since the event loop goes on counting.
+        outcomes = {} if self._gate is None else dict(self._gate.outcomes)
+        return {(signal, outcome.lower()): count for (signal, outcome), count in outcomes.items()}
+
+    def _sent(self) -> dict[tuple[str, ...], int]:
+        counts = {} if self._sender is None else self._sender.counts
+        return {
+            (signal, outcome): getattr(of_signal, outcome)
+            for signal, of_signal in counts.items()
+            for outcome in ("sent", "dropped", "retries")
+        }
 
     def _counter(self, metric: semconv.Metric, counts: Mapping[tuple[str, ...], int], now: int) -> Metric:
         points = [

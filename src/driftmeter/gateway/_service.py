@@ -1,0 +1,173 @@
+"""The gateway as a whole: servers, core and sender, put together, started, and drained when it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from driftmeter.config import Config, load, load_section
+from driftmeter.exceptions import ConfigError
+from driftmeter.gateway._baselines import Baselines
+from driftmeter.gateway._core import Core
+from driftmeter.gateway._core_config import CoreConfig
+from driftmeter.gateway._decode import Decoder
+from driftmeter.gateway._engine import Engine
+from driftmeter.gateway._inbound import SIGNALS, Signal
+from driftmeter.gateway._intake import Intake
+from driftmeter.gateway._ledger import Ledger
+from driftmeter.gateway._limits import Limits
+from driftmeter.gateway._own_metrics import OwnMetrics, own_resource
+from driftmeter.gateway._sender import Sender
+from driftmeter.gateway._sender_config import SenderConfig
+from driftmeter.gateway._server_config import ServerConfig
+from driftmeter.gateway._servers import Servers
+from driftmeter.gateway._store import Store, set_aside
+from driftmeter.gateway._target import Target, targets
+from driftmeter.recorder import load_baselines
+from driftmeter.typing import Clock
+
+_logger = logging.getLogger("driftmeter.gateway")
+_SECOND: Final = 1_000_000_000
+GRACE: Final = 90.0
+"""Seconds that a step waits by default: replicas export every minute, each at a time of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """All that a gateway can be told."""
+
+    processor: Config
+    core: CoreConfig
+    servers: ServerConfig
+    sender: SenderConfig
+    targets: Mapping[Signal, Target]
+
+
+def load_gateway(
+    *, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None
+) -> GatewayConfig:
+    """Return the configuration in force.
+
+    Args:
+        environ: Environment variables; the process's own by default.
+        overrides: Keys given on the command line; they win.
+
+    Raises:
+        ConfigError: A value breaks its rule; the message names it.
+    """
+    processor = load(environ=environ)
+    if processor.grace == Config().grace:
+        processor = replace(processor, grace=GRACE)
+    core, servers, sender = load_section(
+        "gateway", (CoreConfig, ServerConfig, SenderConfig), environ=environ, overrides=overrides
+    )
+    return GatewayConfig(processor, core, servers, sender, targets(sender, os.environ if environ is None else environ))
+
+
+class Gateway:
+    """One gateway process's parts, made on its event loop.
+
+    Args:
+        config: The configuration.
+        reset: Whether to keep a state file aside that is there, and to start fresh.
+        clock: Says the time, Unix nanoseconds.
+
+    Raises:
+        ConfigError: A file or an address cannot be used.
+        BaselineError: A baseline that the configuration names cannot be read.
+        StateError: The state file cannot be used.
+    """
+
+    def __init__(self, config: GatewayConfig, *, reset: bool = False, clock: Clock = time.time_ns) -> None:
+        own, rules = config.core, config.processor
+        path = Path(own.state)
+        if reset:
+            aside = set_aside(path)
+            if aside is not None:
+                _logger.warning("the state is kept aside as %s", aside)
+        self._config = config
+        window, step = round(rules.window * _SECOND), round(rules.step * _SECOND)
+        limits = Limits(streams=own.max_streams, models=own.max_models, stream_idle=round(own.stream_idle * _SECOND))
+        self._baselines = Baselines(load_baselines(rules), folder=Path(own.baselines) if own.baselines else None)
+        engine = Engine(
+            rules,
+            Ledger(window=window, step=step, limits=limits),
+            self._baselines,
+            merged=own.sketches == "merged" and not own.signals_only,
+            idle=round(own.model_idle * _SECOND),
+        )
+        metrics = OwnMetrics(own_resource(), clock())
+        self.core = Core(
+            Store(path, durable=own.durable),
+            engine,
+            Intake(own, Decoder(limits)),
+            metrics=metrics,
+            step=step,
+            checkpoint=round(own.checkpoint * _SECOND),
+            clock=clock,
+        )
+        self._metrics = metrics
+        self.servers = Servers(self.core, config.servers)
+        self.sender = Sender(self.core, config.targets, config.sender)
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Serve until an event is set, then drain.
+
+        Raises:
+            StateError: The state cannot be read.
+            ConfigError: An address cannot be listened at.
+        """
+        loop = asyncio.get_running_loop()
+        self.core.wake = partial(loop.call_soon_threadsafe, self.sender.wake)
+        try:
+            await self.servers.start()
+            self._check_loops()
+            await loop.run_in_executor(None, self.core.start)
+            self.sender.start()
+            self._metrics.follow(self.servers.gate, self.sender)
+            await until.wait()
+        finally:
+            await self._drain()
+            await loop.run_in_executor(None, self.core.stop)
+
+    def _check_loops(self) -> None:
+        for target in self._config.targets.values():
+            for address in self.servers.addresses.values():
+                if target.reaches(address):
+                    raise ConfigError(
+                        f"the endpoint that {target.signal} are sent to must not be the gateway's own address, "
+                        f"{address}; got {target.endpoint!r}"
+                    )
+        for name in SIGNALS:
+            if name not in self._config.targets:
+                _logger.warning(
+                    "nothing is told to receive %s, so they are let go: set export_endpoint, or "
+                    "OTEL_EXPORTER_OTLP_ENDPOINT",
+                    name,
+                )
+
+    async def _drain(self) -> None:
+        allowed = self._config.core.drain
+        if not await self.servers.stop(allowed):
+            _logger.warning("requests were not answered within %g s", allowed)
+        if self.core.running:
+            await self.core.finish()
+        if not await self.sender.stop(allowed):
+            _logger.warning("what waits to be sent stays in the state file, and is sent after the next start")
+
+
+async def serve(config: GatewayConfig, *, reset: bool = False) -> None:
+    """Run a gateway until SIGTERM or SIGINT; arguments and errors as of `Gateway`."""
+    until = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, until.set)
+    await Gateway(config, reset=reset).run(until)
