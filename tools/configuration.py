@@ -14,6 +14,7 @@ from driftmeter.config import ColumnConfig, Config, ModelConfig, load, variable_
 from driftmeter.config._values import one_of
 from driftmeter.environment_variables import DRIFTMETER_CONFIG
 from driftmeter.exceptions import ConfigError
+from driftmeter.gateway import CoreConfig, SenderConfig, ServerConfig
 
 _TYPES = {
     "boolean": "true or false",
@@ -80,6 +81,24 @@ Under `columns` of a model, by the column's name.
 
 {column_keys}
 
+## Keys of the gateway
+
+Under `gateway`, for [`driftmeter gateway`](gateway.md) alone; serving processes pass them over. Each is also an
+environment variable: `DRIFTMETER_GATEWAY_` and the key in capitals, such as `DRIFTMETER_GATEWAY_STATE`. The command
+line wins over the file, and the file over the environment.
+
+What it keeps, and sends on:
+
+{core_keys}
+
+Where it listens, and how much it takes:
+
+{server_keys}
+
+Where it sends to:
+
+{sender_keys}
+
 ## As YAML
 
 ```yaml
@@ -139,6 +158,9 @@ def render() -> str:
         keys=_keys(Config, variables=True),
         model_keys=_keys(ModelConfig),
         column_keys=_keys(ColumnConfig),
+        core_keys=_keys(CoreConfig),
+        server_keys=_keys(ServerConfig),
+        sender_keys=_keys(SenderConfig),
         yaml=YAML,
         toml=TOML,
     )

@@ -13,6 +13,7 @@ from docs_pages import PAGES, ROOT, USER_PAGES, blocks, name_of
 from driftmeter.cli import main
 from driftmeter.config import Config, variable_name
 from driftmeter.environment_variables import DRIFTMETER_CONFIG
+from driftmeter.gateway import CoreConfig, SenderConfig, ServerConfig
 
 SHELL = ("bash", "sh", "console")
 PARAGRAPHS = [
@@ -84,6 +85,9 @@ def test_every_command_line_on_a_page_names_a_command_and_options_that_exist(pag
 
 
 VARIABLES = {variable_name(key.name) for key in fields(Config) if "parse" in key.metadata} | {DRIFTMETER_CONFIG}
+OF_THE_GATEWAY = {
+    variable_name(f"gateway_{key.name}") for cls in (CoreConfig, SenderConfig, ServerConfig) for key in fields(cls)
+}
 
 
 @pytest.mark.parametrize("variable", sorted(VARIABLES))
@@ -91,10 +95,16 @@ def test_every_environment_variable_is_described(variable: str) -> None:
     assert f"`{variable}`" in (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("cls", [CoreConfig, SenderConfig, ServerConfig])
+def test_every_key_of_the_gateway_is_described(cls: type) -> None:
+    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    assert [key.name for key in fields(cls) if f"| `{key.name}` |" not in page] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_environment_variable_on_a_page_exists(page: Path) -> None:
     named = set(re.findall(r"\bDRIFTMETER_[A-Z_]*[A-Z]\b", page.read_text(encoding="utf-8")))
-    assert named <= VARIABLES
+    assert named <= VARIABLES | OF_THE_GATEWAY | {"DRIFTMETER_GATEWAY"}
 
 
 def test_the_readmes_two_commands_are_the_ones_that_are_promised() -> None:

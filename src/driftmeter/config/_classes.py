@@ -89,6 +89,9 @@ class Config:
         partial(one_of, names=("none", "predictions")),
         "what spans tell of values: none, or the predictions of batches of up to 10 rows",
     )
+    signals: bool = _key(
+        default=True, parse=boolean, says="compare windows in this process; false where a gateway does it"
+    )
     window: float = _key(
         3600.0, duration, "how much traffic one verdict speaks of, up to 366 days", least=0.001, most=MOST_SECONDS
     )

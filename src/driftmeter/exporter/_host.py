@@ -129,7 +129,8 @@ class Host:
                 taken = self._registry.take()
                 for stream in self._streams.values():
                     stream.add(taken)
-                self._processor.add(taken)
+                if self._registry.config.signals:
+                    self._processor.add(taken)
                 events = self._processor.advance(now)
                 sketches = self._streams[reader].collect(now, limit=self._registry.config.max_points)
                 signals = otlp.gauge_metrics(self._processor.signals(), time=now)
