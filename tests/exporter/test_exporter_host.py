@@ -308,3 +308,15 @@ def test_events_are_log_records_with_name_severity_and_body() -> None:
     record = data.log_record
     assert (record.event_name, record.body, record.severity_text) == ("ml.skew.detected", "x: moved", "WARN")
     assert (record.timestamp, dict(record.attributes)) == (7 * SECOND, {"ml.model.name": "m"})
+
+
+def test_without_signals_sketches_are_sent_alone_since_a_gateway_compares(clock) -> None:
+    for signals in (True, False):
+        registry = Registry(Config(window=10, step=10, signals=signals), clock=clock)
+        host = Host(registry)
+        host.add_reader("r", AggregationTemporality.DELTA)
+        _record(registry, 100)
+        clock.seconds += 20
+        names = {metric.name for metric in host.collect("r")}
+        assert "ml.column.value" in names
+        assert ("ml.window.rows" in names) == signals
