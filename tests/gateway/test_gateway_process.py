@@ -9,12 +9,14 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from gateway_core import request
+from click.testing import CliRunner
+from gateway_core import request, rows
 from gateway_process import Backend, GatewayProcess, until
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from driftmeter import otlp
+from driftmeter import Baseline, otlp
+from driftmeter.cli import main
 
 ROWS = 300
 
@@ -64,6 +66,24 @@ def test_replicas_become_merged_sketches_signals_and_its_own_metrics_at_the_back
     until(lambda: backend.bodies["traces"])
     until(lambda: {"ml.window.rows", "driftmeter.gateway.points", "driftmeter.gateway.sent"} <= metric_names(backend))
     assert gateway.end() == 0
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_baseline_that_is_pushed_is_compared_with(gateway, backend, tmp_path, monkeypatch, protocol) -> None:
+    baseline = Baseline.from_frame(rows(seed=3, count=2000), model="m")
+    baseline.save(tmp_path / "m.json")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "s")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+    gateway.start()
+    gateway.wait_ready()
+    port = gateway.grpc_port if protocol == "grpc" else gateway.http_port
+    command = ["baseline", "push", str(tmp_path / "m.json"), "--endpoint", f"http://127.0.0.1:{port}"]
+    result = CliRunner().invoke(main, command)
+    assert result.output == f"sent the training baseline {baseline.id} of model m\n"
+    gateway.post(request(0, time.time_ns()))
+    until(lambda: "ml.skew.detected" in metric_names(backend))
+    gateway.kill()
+    assert CliRunner().invoke(main, command).exit_code == 2
 
 
 def test_an_end_in_peace_sends_what_there_is_and_a_restart_goes_on(gateway, backend) -> None:

@@ -1,4 +1,4 @@
-"""``driftmeter baseline``: look into a baseline file."""
+"""``driftmeter baseline``: look into a baseline file, and send it to a gateway."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from driftmeter.sketches import NumericSketch, Sketch
 
 @click.group()
 def baseline() -> None:
-    """Look into baseline files."""
+    """Look into baseline files, and send them to a gateway."""
 
 
 @baseline.command()
@@ -32,6 +32,19 @@ def show(file: Path, model: str) -> None:
     for column, sketch in loaded.snapshot.columns.items():
         table.add_row(column.name, column.role, column.kind, f"{sketch.missing:,}", _values(sketch))
     console.print(table)
+
+
+@baseline.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--model", default="", help="The model to push of a file that holds several.")
+@click.option("--endpoint", default="", metavar="URL", help="Where to; by default OTEL_EXPORTER_OTLP_ENDPOINT.")
+def push(file: Path, model: str, endpoint: str) -> None:
+    """Send a baseline FILE to a gateway, for the service that OTEL_SERVICE_NAME names."""
+    from driftmeter.gateway import push as push_baseline
+
+    loaded = Baseline.load(file, model=model)
+    push_baseline(loaded, endpoint=endpoint)
+    click.echo(f"sent the {loaded.kind} baseline {loaded.id} of model {loaded.model.name}")
 
 
 def _values(sketch: Sketch) -> str:

@@ -65,7 +65,7 @@ def event_request(resource: ResourceAttributes, events: Iterable[Event], *, obse
     """Return the events of one service."""
     request = ExportLogsServiceRequest()
     of_resource = request.resource_logs.add()
-    of_resource.resource.attributes.extend(_pairs(resource))
+    of_resource.resource.attributes.extend(pairs(resource))
     scope_logs = of_resource.scope_logs.add(schema_url=semconv.SCHEMA_URL)
     scope_logs.scope.name = semconv.SCOPE_NAME
     scope_logs.log_records.extend(
@@ -75,7 +75,7 @@ def event_request(resource: ResourceAttributes, events: Iterable[Event], *, obse
             severity_number=_SEVERITIES[event.severity],
             severity_text=event.severity.upper(),
             body=AnyValue(string_value=event.body),
-            attributes=_pairs(event.attributes),
+            attributes=pairs(event.attributes),
             event_name=event.name,
         )
         for event in events
@@ -101,7 +101,8 @@ def _in_pieces(metrics: Iterable[Metric], points: int) -> Iterator[list[Metric]]
         yield piece
 
 
-def _pairs(attributes: Mapping[str, Any]) -> list[KeyValue]:
+def pairs(attributes: Mapping[str, Any]) -> list[KeyValue]:
+    """Return attributes as OTLP has them."""
     return [KeyValue(key=key, value=_any_value(value)) for key, value in attributes.items()]
 
 

@@ -84,7 +84,7 @@ class _Link:
         paths = (target.certificate, target.client_certificate, target.client_key)
         self._target = target
         self._watched = Watched(Path(path) for path in paths if path)
-        self._transport = _transport(target)
+        self._transport = transport(target)
 
     async def send(self, body: bytes) -> Outcome:
         if self._watched.changed():
@@ -96,14 +96,19 @@ class _Link:
 
     async def _renew(self) -> None:
         try:
-            before, self._transport = self._transport, _transport(self._target)
+            before, self._transport = self._transport, transport(self._target)
         except ConfigError as error:
             _log.error("%s: the certificates stay as they were: %s", self._target.signal, error)
             return
         await before.close()
 
 
-def _transport(target: Target) -> Transport:
+def transport(target: Target) -> Transport:
+    """Return what sends to a target.
+
+    Raises:
+        ConfigError: A certificate or key cannot be used, or aiohttp is needed and not installed.
+    """
     if target.protocol == "grpc":
         from driftmeter.gateway._grpc_transport import GrpcTransport
 
