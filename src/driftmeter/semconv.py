@@ -192,13 +192,15 @@ COLUMN_BINS: Final = Metric(
 COLUMN_CATEGORIES: Final = Metric(
     "ml.column.categories", "counter", "{value}", "Values of a categorical column.", (*_COLUMN, ML_CATEGORY)
 )
-COLUMN_MISSING: Final = Metric("ml.column.missing", "counter", "{value}", "Nulls: None, NaN, NA.", _COLUMN)
+COLUMN_MISSING: Final = Metric(
+    "ml.column.missing", "counter", "{value}", "Nulls: None, NaN, NA.", (*_COLUMN, ML_COLUMN_KIND)
+)
 COLUMN_INVALID: Final = Metric(
     "ml.column.invalid",
     "counter",
     "{value}",
     "Values that cannot be sketched: infinite (`non_finite`) or of the wrong type (`type_mismatch`).",
-    (*_COLUMN, ML_QUALITY_CHECK),
+    (*_COLUMN, ML_COLUMN_KIND, ML_QUALITY_CHECK),
 )
 
 

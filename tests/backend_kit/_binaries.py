@@ -15,6 +15,7 @@ BACKENDS = {
     "promtool": "prometheus",
     "alertmanager": "alertmanager",
     "amtool": "alertmanager",
+    "jaeger": "jaeger",
 }
 """The name that tools/backends has for what each binary is of."""
 

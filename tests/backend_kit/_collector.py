@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from backend_kit._binaries import binary
-from backend_kit._process import OPENER, Process, free_port
+from backend_kit._process import OPENER, Process, environment, free_port
 
 READY = "Everything is ready. Begin running and processing data."
 
@@ -37,14 +36,14 @@ class Collector(Process):
             environ: What ``${env:...}`` in them stands for.
             settings: Keys that replace the files', ``{"exporters::debug::verbosity": "detailed"}``.
         """
-        grpc, http, own = (free_port() for _ in range(3))
+        grpc, http, own, health = (free_port() for _ in range(4))
         self.grpc = f"http://127.0.0.1:{grpc}"
         self.http = f"http://127.0.0.1:{http}"
         self._own = f"http://127.0.0.1:{own}/metrics"
-        self.environ = dict(environ or {})
         over: dict[str, Any] = {
             "receivers::otlp::protocols::grpc::endpoint": f"127.0.0.1:{grpc}",
             "receivers::otlp::protocols::http::endpoint": f"127.0.0.1:{http}",
+            "extensions::health_check::endpoint": f"127.0.0.1:{health}",
             "service::telemetry::metrics::readers": [
                 {"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": own}}}}
             ],
@@ -54,15 +53,15 @@ class Collector(Process):
         configs += [f"--config=yaml:{key}: {json.dumps(value)}" for key, value in over.items()]
         # Its log has earlier runs too, of which each was ready once.
         self._runs = 0
-        super().__init__([binary("otelcol"), *configs], folder=folder, ready=self._has_started)
+        super().__init__([binary("otelcol"), *configs], folder=folder, ready=self._has_started, environ=environ)
 
     def _has_started(self) -> bool:
         return self.log().count(READY) == self._runs
 
-    def start(self, *, environ: Mapping[str, str] | None = None) -> None:
+    def start(self) -> None:
         """Start it, and wait until its pipelines run."""
         self._runs += 1
-        super().start(environ={**self.environ, **(environ or {})})
+        super().start()
 
     def own(self, name: str, **labels: str) -> float:
         """Return the sum of one of its metrics about itself, such as ``otelcol_exporter_sent_metric_points_total``.
@@ -92,7 +91,7 @@ def validate(files: Sequence[Path | str], *, environ: Mapping[str, str] | None =
     """Let the collector judge files of configuration, merged in this order; its failure is the test's."""
     done = subprocess.run(
         [binary("otelcol"), "validate", *(f"--config={path}" for path in files)],
-        env={**os.environ, **(environ or {})},
+        env=environment(**(environ or {})),
         capture_output=True,
         text=True,
         timeout=60,

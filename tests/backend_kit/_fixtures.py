@@ -10,10 +10,11 @@ import pytest
 
 from backend_kit._alertmanager import Alertmanager
 from backend_kit._collector import Collector
+from backend_kit._jaeger import Jaeger
 from backend_kit._process import Process
 from backend_kit._prometheus import Prometheus
 
-FIXTURES = {"backends", "prometheus", "alertmanager"}
+FIXTURES = {"backends", "prometheus", "alertmanager", "jaeger"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -60,6 +61,11 @@ class Backends:
         started: Collector = self._start(Collector, files, **options)
         return started
 
+    def jaeger(self) -> Jaeger:
+        """Start a Jaeger."""
+        started: Jaeger = self._start(Jaeger)
+        return started
+
     def add(self, process: Any) -> Any:
         """Take any further process that has `kill`, and return it."""
         self._started.append(process)
@@ -89,3 +95,9 @@ def prometheus(backends: Backends) -> Prometheus:
 def alertmanager(backends: Backends) -> Alertmanager:
     """An Alertmanager of the test's own, which tells nobody."""
     return backends.alertmanager()
+
+
+@pytest.fixture
+def jaeger(backends: Backends) -> Jaeger:
+    """A Jaeger of the test's own, without traces."""
+    return backends.jaeger()

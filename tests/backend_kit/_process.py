@@ -41,38 +41,53 @@ def until(ready: Callable[[], bool], *, seconds: float = 30, otherwise: Callable
         time.sleep(0.05)
 
 
+def environment(**variables: str) -> dict[str, str]:
+    """Return this process's environment, less what is set for OpenTelemetry and driftmeter, and with variables."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "DRIFTMETER_", "PYTEST_"))}
+    return {**kept, **variables}
+
+
 class Process:
     """A program with its own folder, whose output goes into a log there. `start` again goes on in the same folder."""
 
-    def __init__(self, command: Sequence[str], *, folder: Path, ready: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        ready: Callable[[], bool],
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         """Hold the command; nothing runs before `start`.
 
         Args:
             command: The binary and its arguments.
             folder: Working directory, made if need be.
             ready: Whether it takes requests; a refused connection counts as 'not yet'.
+            environ: Variables that are set beside this process's.
         """
         self.command = list(command)
+        self.environ = dict(environ or {})
         self.folder = folder
         self._ready = ready
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
-    def start(self, *, environ: Mapping[str, str] | None = None) -> None:
+    def start(self) -> None:
         """Start it, and wait until it takes requests."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self.command,
                 cwd=self.folder,
-                env={**os.environ, **(environ or {})},
+                env=environment(**self.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        until(self._is_ready, seconds=60, otherwise=self.log)
+        until(self._takes_requests, seconds=60, otherwise=self.log)
 
-    def _is_ready(self) -> bool:
+    def _takes_requests(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, self.log()
         return self._ready()

@@ -15,12 +15,8 @@ import yaml
 from backend_kit._binaries import binary
 from backend_kit._process import OPENER, Process, free_port
 
-SETTINGS: Mapping[str, Any] = {
-    "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-    "otlp": {"promote_resource_attributes": ["service.name", "service.namespace", "service.instance.id"]},
-    # The gateway's signals of a late step are older than those of other models that came before them.
-    "storage": {"tsdb": {"out_of_order_time_window": "30m"}},
-}
+# What users are told to set.
+FILE = Path(__file__).resolve().parents[2] / "collector-config" / "prometheus.yml"
 
 
 class Prometheus(Process):
@@ -41,7 +37,7 @@ class Prometheus(Process):
             folder: For its configuration, its log and what it stores.
             rule_files: Paths of rule files.
             alertmanagers: URLs to send alerts to, as `Alertmanager.url`.
-            settings: Sections of its configuration that replace those here.
+            settings: Sections that replace those of its configuration, which is collector-config/prometheus.yml.
             flags: Further arguments.
         """
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -49,7 +45,8 @@ class Prometheus(Process):
         self.remote_write = f"{self.url}/api/v1/write"
         hosts = [urllib.parse.urlsplit(url).netloc for url in alertmanagers]
         self.settings: dict[str, Any] = {
-            **SETTINGS,
+            **yaml.safe_load(FILE.read_text()),
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(path) for path in rule_files],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": hosts}]}] if hosts else []},
             **(settings or {}),
@@ -126,8 +123,16 @@ class Prometheus(Process):
         """Return the names of the labels that a metric's series have."""
         return {label for series in self.api("series", **{"match[]": name}) for label in series} - {"__name__"}
 
+    def refused(self) -> int:
+        """Return how many requests to write something it did not take."""
+        lines = [
+            line for line in self._get("/metrics").splitlines() if line.startswith("prometheus_http_requests_total{")
+        ]
+        writes = [line for line in lines if 'handler="/api/v1/otlp' in line or 'handler="/api/v1/write' in line]
+        return sum(int(line.rsplit(" ", 1)[1]) for line in writes if 'code="2' not in line)
+
     def own(self, name: str) -> float:
-        """Return the sum of one of its metrics about itself, such as ``prometheus_target_scrapes_exceeded_...``."""
+        """Return the sum of one of its metrics about itself, such as ``prometheus_tsdb_head_series``."""
         lines = self._get("/metrics").splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
