@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from driftmeter import Baseline, otlp
-from driftmeter.config import Config
+from driftmeter.config import ColumnConfig, Config, ModelConfig
 from driftmeter.gateway._inbound import Accepted, Malformed, Overloaded, Unavailable
+from driftmeter.gateway._outputs import metrics_request
 from driftmeter.schema import Model
-from driftmeter.sketches import Snapshot, merge_snapshots
+from driftmeter.sketches import Disguise, Snapshot, merge_snapshots
 
 CONFIG = Config(window=4, step=1, grace=1)
 
@@ -59,6 +61,24 @@ def test_replicas_are_seen_as_one_model(simulated) -> None:
     assert whole.columns == merged(sent).columns
     assert whole.rows == 8 * 3 * 300
     assert max(value for _, value in gateway.signals("ml.window.rows")) == 4 * 3 * 300
+
+
+def test_names_that_replicas_hash_are_compared_with_a_baseline_that_has_them_plain(simulated) -> None:
+    hashed = ModelConfig(columns={"c": ColumnConfig(category_names="hashed")})
+    gateway = simulated(config=replace(CONFIG, category_secret="pepper", models={"m": hashed}))
+    disguise = Disguise("hashed", "pepper")
+    for at in range(8):
+        for body in traffic(at):
+            (sent,) = otlp.snapshots([body])
+            columns = {column: disguise.sketch(sketch) for column, sketch in sent.columns.items()}
+            metrics = otlp.sketch_metrics([replace(sent, columns=columns)], temporality=otlp.DELTA)
+            gateway.send(metrics_request({"service.name": "s"}, metrics, scope="driftmeter.sketches"))
+        gateway.advance(1)
+    detected = [
+        value for attributes, value in gateway.signals("ml.skew.detected") if attributes["ml.column.name"] == "c"
+    ]
+    assert detected
+    assert not any(detected)
 
 
 def test_drift_of_all_replicas_is_told_once_and_when_it_ends(simulated) -> None:

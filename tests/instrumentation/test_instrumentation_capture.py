@@ -11,6 +11,7 @@ from watched_frameworks import Watched
 from driftmeter.instrumentation._captured import MAX_COLUMNS
 from driftmeter.instrumentation.keras import KerasInstrumentor
 from driftmeter.instrumentation.torch import TorchInstrumentor
+from driftmeter.sketches import Disguise
 
 RNG = np.random.default_rng(0)
 X = np.round(RNG.uniform(7000, 8000, (60, 3)), 3)
@@ -183,6 +184,17 @@ def test_a_column_that_is_to_be_ignored_is_not_told(sdk) -> None:
     sdk.watch(capture="predictions", models={"Answers": {"columns": {"prediction": {"ignore": True}}}})
     Answers(["a", "b"]).predict(X[:2])
     assert _told(sdk) == [{}]
+
+
+@pytest.mark.parametrize("answers", [["late", None], [1, 2]])
+def test_names_that_are_hidden_are_so_on_spans(answers, sdk) -> None:
+    for names in ("hashed", "withheld"):
+        sdk.watch(capture="predictions", models={"Answers": {"columns": {"prediction": {"category_names": names}}}})
+        Answers(answers).predict(X[:2])
+    hashed, withheld = _told(sdk)
+    name = Disguise("hashed").name
+    assert hashed == {"ml.prediction.class": tuple("" if one is None else name(str(one)) for one in answers)}
+    assert withheld == {}
 
 
 def test_predictions_are_recorded_as_ever(sdk) -> None:

@@ -11,9 +11,11 @@ import pyarrow as pa
 import pytest
 
 from driftmeter import Baseline
-from driftmeter.config import Config, ModelConfig
+from driftmeter.config import ColumnConfig, Config, ModelConfig
+from driftmeter.exceptions import ConfigError
 from driftmeter.recorder import Registry
 from driftmeter.schema import Column, Model, Segment
+from driftmeter.sketches import Disguise
 from driftmeter.tables import tabulate
 
 ROWS = {"origin": ["JFK", "LGA", "JFK", None, "XYZ", "JFK"], "x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}
@@ -142,3 +144,30 @@ def test_a_model_that_is_to_be_left_out_has_no_recorder() -> None:
     registry = _registry(models={"m": ModelConfig(ignore=True)})
     assert registry.recorder(M) is None
     assert registry.recorder(Model("n")) is not None
+
+
+def test_a_baseline_with_more_segments_than_are_told_apart_is_bounded_like_the_traffic() -> None:
+    known = {"origin": ["XYZ"] * 5 + ["LGA"] * 4 + ["JFK"] * 3, "x": np.arange(12.0)}
+    registry = _registry(Baseline.from_frame(known, model="m", segments=["origin"]))
+    _serve(registry, ROWS)
+    assert _sums(registry, Column("x")) == {"all": 21.0, "XYZ": 5.0, "LGA": 2.0, "__other__": 14.0}
+    (other,) = registry.baselines(Model("m", "", Segment("origin", "__other__")))
+    assert other.snapshot.columns[Column("x")].sum == 9 + 10 + 11
+
+
+@pytest.mark.parametrize("column", [{"ignore": True}, {"category_names": "withheld"}])
+def test_no_segment_is_named_for_values_that_are_not_to_be_told(column) -> None:
+    models = {"m": ModelConfig(columns={"origin": ColumnConfig(**column)})}
+    registry = _registry(models=models)
+    _serve(registry, ROWS)
+    assert _sums(registry, Column("x")) == {"all": 21.0}
+    with pytest.raises(ConfigError, match=r"segments must not name a column with ignore.*'origin'"):
+        ModelConfig(segments=("origin",), columns=models["m"].columns)
+
+
+def test_segments_of_a_hashed_column_are_named_for_digests() -> None:
+    hashed = {"m": ModelConfig(columns={"origin": ColumnConfig(category_names="hashed")})}
+    registry = _registry(models=hashed)
+    _serve(registry, ROWS)
+    name = Disguise("hashed").name
+    assert _sums(registry, Column("x")) == {"all": 21.0, name("JFK"): 10.0, name("LGA"): 2.0, "__other__": 9.0}

@@ -1,7 +1,8 @@
 """Baselines: what windows are compared with, and the file they live in."""
 
 from driftmeter.baseline._baseline import Baseline
+from driftmeter.baseline._configured import as_configured, disguises
 from driftmeter.baseline._provenance import Provenance
 from driftmeter.baseline._sketching import bin_scale
 
-__all__ = ["Baseline", "Provenance", "bin_scale"]
+__all__ = ["Baseline", "Provenance", "as_configured", "bin_scale", "disguises"]

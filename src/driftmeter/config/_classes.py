@@ -48,6 +48,11 @@ class ColumnConfig(_VerdictConfig):
     kind: Kind | None = _key(
         None, partial(one_of, names=KINDS), "numeric or categorical; by default the column's type decides"
     )
+    category_names: str = _key(
+        "plain",
+        partial(one_of, names=("plain", "hashed", "withheld")),
+        "how its categories are told: plain, hashed (a digest for each), or withheld (their number alone)",
+    )
 
     def __post_init__(self) -> None:
         _check_bounds(self)
@@ -73,6 +78,16 @@ class ModelConfig(_VerdictConfig):
 
     def __post_init__(self) -> None:
         _check_bounds(self)
+        for name in self.segments or ():
+            if not self.may_tell_values(name):
+                raise ConfigError(
+                    f"segments must not name a column with ignore, or with category_names withheld; got {name!r}"
+                )
+
+    def may_tell_values(self, column: str) -> bool:
+        """Whether a column's values may be told, be it as digests, so that segments may be named for them."""
+        own = self.columns.get(column)
+        return own is None or not (own.ignore or own.category_names == "withheld")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +161,13 @@ class Config:
     max_models: int = _key(50, integer, "models watched in one process", least=1)
     max_columns: int = _key(500, integer, "features watched of one model", least=1)
     max_categories: int = _key(100, integer, "categories kept apart beside the baseline's", least=0)
+    category_secret: str = _key(
+        "",
+        text,
+        "what digests of hashed category names are keyed with, the same in all processes; without one they can be "
+        "guessed",
+        secret=True,
+    )
     max_points: int = _key(20_000, integer, "sketch data points in one export", least=1)
     models: Mapping[str, ModelConfig] = field(
         default_factory=dict, metadata={"of": ModelConfig, "says": "by model name"}

@@ -18,9 +18,14 @@ def key(
     above: float | None = None,
     least: float | None = None,
     most: float | None = None,
+    secret: bool = False,
 ) -> Any:
-    """Return the field of a configuration key: its default, how it is read, what it says, and its bounds."""
-    return field(default=default, metadata={"parse": parse, "says": says, "above": above, "least": least, "most": most})
+    """Return the field of a configuration key: its default, how it is read, what it says, and its bounds.
+
+    The value of one that is ``secret`` is not in the config's repr.
+    """
+    metadata = {"parse": parse, "says": says, "above": above, "least": least, "most": most}
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 def check_bounds(config: Any) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from driftmeter.baseline import Baseline
+from driftmeter.baseline import Baseline, as_configured
+from driftmeter.config import Config
 from driftmeter.exceptions import BaselineError
 from driftmeter.gateway._identity import Service
 from driftmeter.schema import Model
@@ -38,20 +39,24 @@ class Baselines:
         self._sent: dict[tuple[Service, Model, str], Baseline] = {}
         self._found: dict[tuple[Service, Model], tuple[Baseline, ...]] = {}
 
-    def of(self, service: Service, model: Model) -> Sequence[Baseline]:
-        """Return the baselines that a model's windows are compared with; those of a segment, if it is one."""
+    def of(self, config: Config, service: Service, model: Model) -> Sequence[Baseline]:
+        """Return the baselines that a model's windows are compared with; those of a segment, if it is one.
+
+        Category names are those that the configuration lets the model's traffic have.
+        """
         key = (service, model)
         if key not in self._found:
-            self._found[key] = self._look_up(service, model)
+            self._found[key] = self._look_up(config, service, model)
         return self._found[key]
 
-    def _look_up(self, service: Service, model: Model) -> tuple[Baseline, ...]:
+    def _look_up(self, config: Config, service: Service, model: Model) -> tuple[Baseline, ...]:
         sent = [baseline for (of, _, _), baseline in self._sent.items() if of == service]
         filed = [baseline for _, baseline in self._files.values() if baseline is not None]
         by_kind: dict[str, Baseline] = {}
         fitting = [baseline for baseline in (*sent, *filed, *self._fixed) if _is_of(baseline, model)]
         for baseline in sorted(fitting, key=lambda baseline: baseline.model.version != model.version):
             by_kind.setdefault(baseline.kind, baseline)
+        by_kind = {kind: as_configured(baseline, config, model) for kind, baseline in by_kind.items()}
         if model.segment is None:
             return tuple(by_kind.values())
         parts = [baseline.of_segment(model.segment) for baseline in by_kind.values()]

@@ -99,7 +99,7 @@ class Engine:
         for service in taken:
             if service not in self._processors:
                 self._processors[service] = Processor(
-                    self._config, baselines=partial(self._baselines.of, service), contain=guard
+                    self._config, baselines=partial(self._baselines.of, self._config, service), contain=guard
                 )
         for service, processor in self._processors.items():
             with guard:
@@ -165,7 +165,8 @@ class Engine:
         self._kept[key] = upto
         self._ledger.load(key, state)
         processor = self._processors.setdefault(
-            service, Processor(self._config, baselines=partial(self._baselines.of, service), contain=guard)
+            service,
+            Processor(self._config, baselines=partial(self._baselines.of, self._config, service), contain=guard),
         )
         if not processor.restore(watched):
             _logger.warning(

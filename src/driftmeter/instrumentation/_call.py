@@ -236,7 +236,7 @@ def _captured_outputs(started: _Call, result: Any) -> list[tuple[Role, Table]] |
     outputs: list[tuple[Role, Table]] = []
     with guard:
         outputs = started.framework.outputs(started.model, started.known.operation, result)
-        started.span.set_attributes(captured(outputs, ignored=recorder.columns.ignored))
+        started.span.set_attributes(captured(outputs, recorder.columns))
     return outputs
 
 

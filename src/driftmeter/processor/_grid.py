@@ -121,8 +121,8 @@ Grid = NumericGrid | CategoricalGrid
 
 
 def make_grid(column: Column, baseline: Sketch) -> Grid | None:
-    """Return the bins of a column, or None when its baseline has no values."""
-    if not baseline.count:
+    """Return the bins of a column, or None when its baseline has no values, or does not tell them apart."""
+    if not baseline.count or (isinstance(baseline, CategoricalSketch) and not baseline.counts):
         return None
     if isinstance(baseline, NumericSketch):
         return _numeric_grid(column, baseline)

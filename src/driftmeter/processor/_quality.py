@@ -73,7 +73,8 @@ def _findings(window: Tally, usual: Usual | None) -> Iterator[Finding]:
 
 def _applies(name: str, column: Column, known: Mapping[Column, Known]) -> bool:
     if name == "unseen_category":
-        return column.kind == "categorical" and column in known
+        # Where no category has a name, all are as good as new.
+        return column in known and bool(known[column].names)
     if name == "out_of_range":
         return column.kind == "numeric" and column in known and known[column].values > 0
     return name != "non_finite" or column.kind == "numeric"

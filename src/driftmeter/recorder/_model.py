@@ -12,7 +12,7 @@ from driftmeter.recorder._log_once import LogOnce
 from driftmeter.recorder._segments import Segments
 from driftmeter.recorder._shape import Shape
 from driftmeter.schema import Column, Kind, Model, Role
-from driftmeter.sketches import Sketch, Snapshot, merge_sketches
+from driftmeter.sketches import Disguise, Sketch, Snapshot, merge_sketches
 from driftmeter.tables import Table, kind_of
 from driftmeter.typing import Clock
 
@@ -33,6 +33,8 @@ class Columns:
     kinds: Mapping[tuple[Role, str], Kind] = field(default_factory=dict)
     categories: Mapping[str, Collection[str]] = field(default_factory=dict)
     ignored: Collection[str] = ()
+    disguises: Mapping[str, Disguise] = field(default_factory=dict)
+    """By column how its categories' names are kept from view, where they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +281,7 @@ class ModelRecorder:
             tuple(columns),
             undecided=undecided,
             ignored=ignored,
+            disguises=self.columns.disguises,
             known=self.columns.categories if role == "feature" else {},
             buffer_bytes=self._limits.buffer_bytes if self._drops else min(self._limits.buffer_bytes, BATCH_BYTES),
             max_categories=self._limits.max_categories,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from driftmeter.baseline import Baseline
+from driftmeter.baseline import Baseline, as_configured, disguises
 from driftmeter.config import Config, ModelConfig
 from driftmeter.recorder._guard import guard
 from driftmeter.recorder._identity import Identities, Identity, reference
@@ -48,6 +48,7 @@ class Registry:
         self._once = LogOnce()
         self._identities = Identities(config, once=self._once)
         self._bound: dict[int, Bound] = {}
+        self._configured: dict[tuple[Model, str], tuple[Baseline, Baseline]] = {}
         self.before_record: Callable[[], None] | None = None
         """Called before each model is looked up, while nobody collects: the host waits here for a reader.
 
@@ -69,11 +70,19 @@ class Registry:
 
     def baselines(self, model: Model) -> Sequence[Baseline]:
         """Return the baselines that a model's windows are compared with; those of a segment, if it is one."""
-        known = self._identities.baselines(model.whole)
+        known = [self._as_configured(baseline, model.whole) for baseline in self._identities.baselines(model.whole)]
         if model.segment is None:
             return known
         parts = [baseline.of_segment(model.segment) for baseline in known]
         return [part for part in parts if part is not None]
+
+    def _as_configured(self, baseline: Baseline, model: Model) -> Baseline:
+        # Kept: the same one each time, and not made at each collection.
+        key = (model, baseline.kind)
+        kept = self._configured.get(key)
+        if kept is None or kept[0] is not baseline:
+            kept = self._configured[key] = baseline, as_configured(baseline, self.config, model)
+        return kept[1]
 
     def declare(self, model_object: Any, model: Model) -> None:
         """Let a model object be known under a name of the user's."""
@@ -200,8 +209,9 @@ class Registry:
         return [model for model in self._recorders if model.segment is None]
 
     def _segments(self, model: Model) -> Segments | None:
-        own = self.config.models.get(model.name, ModelConfig()).segments
-        columns = self.config.segments if own is None else own
+        own = self.config.models.get(model.name, ModelConfig())
+        named = self.config.segments if own.segments is None else own.segments
+        columns = [column for column in named if own.may_tell_values(column)]
         if not columns or model.segment is not None:
             return None
         known: dict[str, list[str]] = {column: [] for column in columns}
@@ -213,13 +223,15 @@ class Registry:
         return Segments(
             known,
             most=self.config.max_segments,
+            disguises=disguises(self.config, model),
             recorder=lambda segment: self.recorder(replace(model, segment=segment)),
         )
 
     def _columns(self, model: Model) -> Columns:
         kinds: dict[tuple[Role, str], Kind] = {}
         categories: dict[str, frozenset[str]] = {}
-        for baseline in self.baselines(model.whole):
+        # As they were built: rows are counted under the names that they come with.
+        for baseline in self._identities.baselines(model.whole):
             for column, sketch in baseline.snapshot.columns.items():
                 kinds.setdefault((column.role, column.name), column.kind)
                 if isinstance(sketch, CategoricalSketch) and column.role == "feature":
@@ -229,7 +241,7 @@ class Registry:
             if column_config.kind:
                 kinds["feature", name] = column_config.kind
         ignored = frozenset(name for name, column_config in configured.items() if column_config.ignore)
-        return Columns(kinds, categories, ignored)
+        return Columns(kinds, categories, ignored, disguises(self.config, model))
 
     def tell_unreadable(self, model: Model, why: str) -> None:
         """Say in the log, once a model, that its rows cannot be read, and why."""

@@ -14,18 +14,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from driftmeter.recorder._log_once import LogOnce
 from driftmeter.schema import Segment
-from driftmeter.sketches import OTHER, category_name, is_missing
+from driftmeter.sketches import OTHER, Disguise, category_name, is_missing
 from driftmeter.tables import Table, to_categories, to_codes
 from driftmeter.typing import Int64Array
 
 if TYPE_CHECKING:
     from driftmeter.recorder._model import ModelRecorder
+
+
+_NONE: Final[Mapping[str, Disguise]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,20 @@ class Segments:
     Args:
         known: By column, the values that the baseline tells apart; without any, the first that come.
         most: Values of one column that are told apart.
+        disguises: By column how its values are kept from view, where they are; those of the baseline are already.
         recorder: Returns the recorder of a segment.
     """
 
     def __init__(
-        self, known: Mapping[str, Sequence[str]], *, most: int, recorder: Callable[[Segment], ModelRecorder | None]
+        self,
+        known: Mapping[str, Sequence[str]],
+        *,
+        most: int,
+        recorder: Callable[[Segment], ModelRecorder | None],
+        disguises: Mapping[str, Disguise] = _NONE,
     ) -> None:
         self._most = most
+        self._disguises = disguises
         self._recorder = recorder
         self._lock = threading.Lock()
         self._once = LogOnce()
@@ -91,6 +102,9 @@ class Segments:
         if is_missing(value):
             return OTHER
         name = category_name(value)
+        disguise = self._disguises.get(column)
+        if disguise is not None:
+            name = disguise.name(name)
         kept = self._values[column]
         if name not in kept and column in self._open:
             with self._lock:

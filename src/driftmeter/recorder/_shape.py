@@ -10,7 +10,7 @@ import numpy as np
 from driftmeter.recorder._buffer import Batch, RowBuffer
 from driftmeter.recorder._guard import guard
 from driftmeter.schema import Column
-from driftmeter.sketches import BlockSketcher, CategoryCounter, Sketch
+from driftmeter.sketches import BlockSketcher, CategoryCounter, Disguise, Sketch
 from driftmeter.tables import Table
 
 
@@ -23,6 +23,7 @@ class Shape:
         *,
         undecided: bool,
         ignored: Collection[str],
+        disguises: Mapping[str, Disguise],
         known: Mapping[str, Collection[str]],
         buffer_bytes: int,
         max_categories: int,
@@ -32,12 +33,18 @@ class Shape:
         self.names: tuple[str, ...] = ()
         """The very names that the last table of this shape had: most tables of one model share one object."""
         self._ignored = ignored
+        self._disguises = disguises
         self._numeric = [column for column in columns if column.kind == "numeric"]
         self._categorical = [column for column in columns if column.kind == "categorical"]
         self.buffer = RowBuffer(columns, capacity=max(64, buffer_bytes // (8 * max(1, len(columns)))))
         self._sketcher = BlockSketcher(len(self._numeric))
         self._counters = [
-            CategoryCounter(known.get(column.name, ()), max_others=max_categories) for column in self._categorical
+            # A baseline that was built from digests names none of the categories that come: they are further ones.
+            CategoryCounter(
+                known.get(column.name, ()),
+                max_others=max_categories + (len(known.get(column.name, ())) if column.name in disguises else 0),
+            )
+            for column in self._categorical
         ]
         self._mismatched = np.zeros(len(self._numeric), dtype=np.int64)
         self._rows = 0
@@ -93,7 +100,8 @@ class Shape:
             # A value of a wrong type stands as NaN in the block; it is not a null.
             taken[column] = replace(numeric, missing=numeric.missing - mismatched, mismatched=mismatched)
         for column, counter in zip(self._categorical, self._counters, strict=True):
-            taken[column] = counter.take()
+            disguise = self._disguises.get(column.name)
+            taken[column] = counter.take() if disguise is None else disguise.sketch(counter.take())
         self._mismatched[:] = 0
         self._rows = 0
         return {column: sketch for column, sketch in taken.items() if column.name not in self._ignored}

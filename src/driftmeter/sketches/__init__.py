@@ -5,6 +5,7 @@ from driftmeter.sketches._buckets import Buckets
 from driftmeter.sketches._categorical import MAX_OTHERS, CategoricalSketch, CategoryCounter
 from driftmeter.sketches._category_names import OTHER, category_name, is_missing
 from driftmeter.sketches._datadog import from_ddsketch, to_ddsketch
+from driftmeter.sketches._disguise import Disguise
 from driftmeter.sketches._mapping import MAX_SCALE, MIN_SCALE, lower_boundary, map_to_index
 from driftmeter.sketches._numeric import (
     MAX_BUCKETS,
@@ -26,6 +27,7 @@ __all__ = [
     "Buckets",
     "CategoricalSketch",
     "CategoryCounter",
+    "Disguise",
     "NumericSketch",
     "Sketch",
     "Snapshot",
