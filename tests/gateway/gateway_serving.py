@@ -24,12 +24,21 @@ class Inbox:
         self.taken: list[tuple[Signal, bytes]] = []
         self.answers: list[Answer | Exception] = []
         self.why_not_ready = ""
+        self.waiting = 0
+        """Requests that were handed over and are not answered yet; they wait while `free` is not set."""
         self.free = Event()
         self.free.set()
 
     async def receive(self, signal: Signal, body: bytes) -> Answer:
-        while not self.free.is_set():
-            await asyncio.sleep(0.005)
+        self.waiting += 1
+        try:
+            while not self.free.is_set():
+                await asyncio.sleep(0.005)
+            return self._take(signal, body)
+        finally:
+            self.waiting -= 1
+
+    def _take(self, signal: Signal, body: bytes) -> Answer:
         try:
             REQUESTS[signal].FromString(body)
         except DecodeError as error:
@@ -68,6 +77,13 @@ class Loop:
         return self.run(called())
 
     def close(self) -> None:
+        async def cancel_the_rest() -> None:
+            rest = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in rest:
+                task.cancel()
+            await asyncio.gather(*rest, return_exceptions=True)
+
+        self.run(cancel_the_rest())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

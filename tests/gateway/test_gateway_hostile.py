@@ -293,7 +293,7 @@ def test_more_requests_than_the_limit_are_told_to_come_back() -> None:
     with serving(max_requests=2) as served, grpc.insecure_channel(served.grpc) as channel:
         served.inbox.free.clear()
         held = [channel.unary_unary(METHODS["metrics"]).future(GOOD, timeout=20) for _ in range(2)]
-        eventually(lambda: served.servers.gate.requests == 2)
+        eventually(lambda: served.inbox.waiting == 2)
         with pytest.raises(grpc.RpcError) as caught:
             channel.unary_unary(METHODS["metrics"])(GOOD, timeout=20)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

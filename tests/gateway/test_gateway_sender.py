@@ -60,7 +60,7 @@ def test_what_waits_is_sent_in_order_several_requests_as_one(served: Serving, pr
     served.inbox.free.clear()
     with sending(targets(served, protocol, "metrics"), export_batch_bytes=1000) as made:
         made.put("metrics", ONE)
-        eventually(lambda: served.servers.gate.requests == 1)
+        eventually(lambda: served.inbox.waiting == 1)
         made.put("metrics", *[TWO, THREE] * 100, ONE * 600, TWO)
         served.inbox.free.set()
         made.all_settled()
@@ -106,7 +106,7 @@ def test_a_poisoned_request_is_dropped_and_those_around_it_are_sent(
     served.inbox.free.clear()
     with sending(targets(served, protocol, "metrics")) as made:
         made.put("metrics", ONE)
-        eventually(lambda: served.servers.gate.requests == 1)
+        eventually(lambda: served.inbox.waiting == 1)
         made.put("metrics", ONE, TWO, poison, THREE, ONE, poison, TWO)
         served.inbox.free.set()
         made.all_settled()
@@ -219,7 +219,7 @@ def test_a_stop_ends_in_time_and_leaves_what_is_not_sent(served: Serving, protoc
     served.inbox.free.clear()
     with sending(targets(served, protocol, "metrics")) as made:
         made.put("metrics", ONE)
-        eventually(lambda: served.servers.gate.requests == 1)
+        eventually(lambda: served.inbox.waiting == 1)
         assert made.stop(0.1) is False
         assert [item.body for _, item in made.outbox.items] == [ONE]
     served.inbox.free.set()
@@ -230,7 +230,7 @@ def test_several_requests_of_a_signal_may_be_on_their_way(served: Serving) -> No
     served.inbox.free.clear()
     with sending(targets(served, "grpc", "traces"), export_requests=4, export_batch_bytes=1) as made:
         made.put("traces", *[ONE] * 10)
-        eventually(lambda: served.servers.gate.requests == 4)
+        eventually(lambda: served.inbox.waiting == 4)
         assert made.sender.counts["traces"].in_flight == 4
         served.inbox.free.set()
         made.all_settled()

@@ -217,11 +217,11 @@ def test_a_client_that_leaves_does_not_stop_the_receiver(served: Serving) -> Non
     served.inbox.free.clear()
     with grpc.insecure_channel(served.grpc) as channel:
         pending = channel.unary_unary(METHODS["metrics"]).future(REQUEST)
-        eventually(lambda: served.servers.gate.requests == 1)
+        eventually(lambda: served.inbox.waiting == 1)
         pending.cancel()
     connection = HTTPConnection(served.http, timeout=20)
     connection.request("POST", "/v1/logs", REQUEST, {"Content-Type": PROTOBUF})
-    eventually(lambda: served.servers.gate.requests == 2)
+    eventually(lambda: served.inbox.waiting == 2)
     connection.close()
     assert served.servers.gate.bytes == 2 * len(REQUEST)
     served.inbox.free.set()
@@ -294,7 +294,7 @@ def test_a_drain_answers_what_is_in_hand_and_refuses_what_is_new() -> None:
         with grpc.insecure_channel(served.grpc) as channel, ThreadPoolExecutor() as pool:
             called = channel.unary_unary(METHODS["metrics"]).future(REQUEST, timeout=20)
             posted = pool.submit(post, served, "logs", REQUEST)
-            eventually(lambda: served.servers.gate.requests == 2)
+            eventually(lambda: served.inbox.waiting == 2)
             stopped = pool.submit(served.loop.run, served.servers.stop(20))
             eventually(served.servers.gate.trouble)
             with pytest.raises(ConnectionError):
@@ -311,7 +311,7 @@ def test_a_drain_ends_in_time_though_a_receiver_does_not() -> None:
         served.inbox.free.clear()
         with grpc.insecure_channel(served.grpc) as channel:
             called = channel.unary_unary(METHODS["metrics"]).future(REQUEST, timeout=20)
-            eventually(lambda: served.servers.gate.requests == 1)
+            eventually(lambda: served.inbox.waiting == 1)
             assert served.loop.run(served.servers.stop(0.1)) is False
             assert called.code() is not grpc.StatusCode.OK
         served.inbox.free.set()
