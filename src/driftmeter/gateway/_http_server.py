@@ -47,7 +47,7 @@ _JSON_AT_ONCE: Final = 2
 """JSON is read in threads that share one interpreter lock with everything else."""
 
 
-class _Calm(logging.LoggerAdapter[logging.Logger]):
+class _Calm(logging.LoggerAdapter):  # type: ignore[type-arg]  # Python 3.10 takes no argument here
     """aiohttp logs each request that is no HTTP with a traceback, so that a stranger could fill the disk."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
