@@ -29,6 +29,25 @@ def snapshot(second: int, *, rows: int = 20, mean: float = 0.0, seed: int = 0) -
     return Snapshot(Model("m"), second * SECOND, second * SECOND + 1, columns)
 
 
+def empty(second: int) -> Snapshot:
+    """What a gateway counts of an idle replica: columns, and no row of them."""
+    columns = {column: type(sketch)() for column, sketch in BASELINE.snapshot.columns.items()}
+    return Snapshot(Model("m"), second * SECOND, second * SECOND + 1, columns)
+
+
+def test_a_step_of_no_rows_leaves_the_window_as_it_came() -> None:
+    comparer = Comparer(BASELINE)
+    windows = Windows(window=3 * SECOND, step=SECOND)
+    rows = []
+    for now in range(12):
+        for end in windows.due(now * SECOND):
+            window = windows.window(end)
+            rows.append(window.rows)
+            assert all(counts.bins.sum() == 2 * window.rows for counts in window.counts.values())
+        windows.add(snapshot(now) if now < 2 else empty(now), [comparer], known_values(BASELINE.snapshot))
+    assert rows == [20, 40, 40, 20] + 7 * [0]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=25), st.integers(1, 6))
 def test_a_running_sum_equals_the_sum_of_the_windows_snapshots(seconds, steps) -> None:

@@ -41,10 +41,11 @@ class Stretch:
         self.tally += other.tally
 
     def subtract(self, other: Stretch) -> None:
-        """Take away a stretch that was added."""
+        """Take away a stretch that was added, perhaps before a sum without rows began anew: then it had none itself."""
         self.rows -= other.rows
         for comparer, counts in other.counts.items():
-            self.counts[comparer] = self.counts[comparer] - counts
+            if comparer in self.counts:
+                self.counts[comparer] = self.counts[comparer] - counts
         self.tally -= other.tally
 
     def packed(self) -> PackedStretch:
