@@ -1,25 +1,30 @@
-"""Write docs/conventions.md from driftmeter/semconv.py: ``python tools/conventions.py [--check]``."""
+"""Write docs/conventions.md from driftmeter's modules of names.
+
+python tools/conventions.py [--check]
+"""
 
 from __future__ import annotations
 
 import generated_page
 from generated_page import code, table
 
-from driftmeter import semconv
+from driftmeter import semconv, semconv_hardware
 
 _TYPES = {
     "histogram": "Histogram",
     "exponential_histogram": "ExponentialHistogram",
     "counter": "Sum, monotonic",
+    "up_down_counter": "Sum, not monotonic",
     "gauge": "Gauge",
 }
 _EVERYWHERE = (semconv.ML_MODEL_NAME, semconv.ML_MODEL_VERSION)
+ATTRIBUTES = (*semconv.ATTRIBUTES, *semconv_hardware.ATTRIBUTES)
 RESERVED = {semconv.ML_MODEL_TASK, semconv.ML_PREDICTION_ID}
 """Names that are settled, and that nothing emits so far."""
 _PAGE = """\
 # Names
 
-<!-- Written by tools/conventions.py from src/driftmeter/semconv.py; do not edit. -->
+<!-- Written by tools/conventions.py from src/driftmeter/semconv.py and semconv_hardware.py; do not edit. -->
 
 Everything that driftmeter emits. Names are in the namespace `ml.*`, units are UCUM. Column names are attributes, never
 parts of metric names. All that is about a model has `ml.model.name` and, where one is known, `ml.model.version`; the
@@ -30,7 +35,7 @@ tables leave these two out. What is about a segment, a part of a model's rows, h
 
 | scope | carries |
 | --- | --- |
-| `{scope}` | spans, log events, and the metrics that the SDK aggregates: those of calls and of driftmeter itself |
+| `{scope}` | spans, log events, and the metrics that the SDK aggregates: those of calls, GPUs and driftmeter itself |
 | `{scope}.sketches` | the sketches of columns and the signals, which driftmeter aggregates itself |
 | `{scope}` in a baseline file | the same points of columns, with the baseline's provenance as attributes of the scope |
 
@@ -39,9 +44,10 @@ The schema URL of all of them is the address of this page.
 ## Spans
 
 One span of kind INTERNAL for each outermost call of a model, named `{{ml.operation.name}} {{ml.model.name}}`, with
-{span_attributes}. A call that
-raises has the status ERROR and `error.type`. The exception's text stays in the process: frameworks quote feature
-values in it.
+{span_attributes}, and `hw.id` where it ran
+on a GPU. Where `call_resources` is on it also has {usage}.
+A call that raises has the status ERROR and `error.type`. The exception's text stays in the process: frameworks quote
+feature values in it.
 
 No value of a feature is ever on a span. What was predicted is only where the [configuration](configuration.md) asks for
 that, `DRIFTMETER_CAPTURE=predictions`, and of batches of at most 10 rows: {captured}.
@@ -87,6 +93,23 @@ window.
 
 {events}
 
+## Hardware
+
+[GPUs, host and process](hardware.md) says when these arrive, and which names are published ones.
+
+### GPUs
+
+Metrics of the scope `{scope}`, one set of points a GPU, told apart by `hw.id`. `hw.parent` is on the points of a MIG
+instance. A span of a call that ran on a GPU has the same `hw.id`.
+
+{gpu}
+
+### Host and process
+
+Metrics of the scope `opentelemetry.instrumentation.system_metrics`.
+
+{host}
+
 ## driftmeter's own health
 
 {own}
@@ -116,6 +139,7 @@ def render() -> str:
         training_attributes=_codes(training_attributes),
         span_attributes=_codes(span_attributes),
         captured=_codes((semconv.ML_PREDICTION_CLASS, semconv.ML_PREDICTION_VALUE, semconv.ML_PREDICTION_SCORE)),
+        usage=_codes((semconv.ML_CALL_CPU_TIME, semconv.ML_CALL_MEMORY_USAGE, semconv.ML_CALL_MEMORY_GROWTH)),
         calls=_metrics(calls),
         duration=semconv.PREDICTION_DURATION.name,
         training=semconv.TRAINING_DURATION.name,
@@ -124,13 +148,15 @@ def render() -> str:
         columns=_metrics(columns),
         signals=_metrics(signals),
         own=_metrics(own),
+        gpu=_metrics(list(semconv_hardware.GPU_METRICS)),
+        host=_metrics(list(semconv_hardware.HOST_METRICS)),
         events=table(
             ("event", "says", "attributes"),
             [(code(event.name), event.says, _codes(event.attributes)) for event in semconv.EVENTS],
         ),
         attributes=table(
             ("attribute", "type", "says", "example"),
-            [(code(a.name), a.type, a.says + _reserved(a.name), code(a.example)) for a in semconv.ATTRIBUTES],
+            [(code(a.name), a.type, a.says + _reserved(a.name), code(a.example)) for a in ATTRIBUTES],
         ),
     )
 

@@ -1,5 +1,7 @@
 """Every name that driftmeter emits: attributes, metrics with unit and kind, events.
 
+Those of hardware are in semconv_hardware.py.
+
 docs/conventions.md is generated from this file (``python tools/conventions.py``).
 """
 
@@ -29,7 +31,7 @@ class Metric:
     """One metric: its name, OTel data type, UCUM unit, what it says, and its attributes."""
 
     name: str
-    kind: Literal["histogram", "exponential_histogram", "counter", "gauge"]
+    kind: Literal["histogram", "exponential_histogram", "counter", "up_down_counter", "gauge"]
     unit: str
     says: str
     attributes: tuple[str, ...]
@@ -74,6 +76,9 @@ ML_PREDICTION_VALUE: Final = "ml.prediction.value"
 ML_PREDICTION_SCORE: Final = "ml.prediction.score"
 ML_SEGMENT: Final = "ml.segment."
 """The start of an attribute's name, which ends with that of the column."""
+ML_CALL_CPU_TIME: Final = "ml.call.cpu.time"
+ML_CALL_MEMORY_USAGE: Final = "ml.call.memory.usage"
+ML_CALL_MEMORY_GROWTH: Final = "ml.call.memory.growth"
 ERROR_TYPE: Final = "error.type"
 DRIFTMETER_SIGNAL: Final = "driftmeter.signal"
 DRIFTMETER_OUTCOME: Final = "driftmeter.outcome"
@@ -157,7 +162,22 @@ ATTRIBUTES: Final = (
         "0.83",
     ),
     Attribute(ML_SERVER_NAME, "string", "The model server whose call a span is about.", "kserve"),
-    Attribute(ERROR_TYPE, "string", "The exception's class, when the call failed.", "ValueError"),
+    Attribute(
+        ERROR_TYPE,
+        "string",
+        "The exception's class, when the call failed; of a GPU's errors `corrected`, `uncorrected` or the XID.",
+        "ValueError",
+    ),
+    Attribute(
+        ML_CALL_CPU_TIME,
+        "double",
+        "Seconds of CPU time that the process used, in all its threads, during a call.",
+        "0.03",
+    ),
+    Attribute(
+        ML_CALL_MEMORY_USAGE, "int", "Memory of the process, resident, at the end of a call, in bytes.", "482344960"
+    ),
+    Attribute(ML_CALL_MEMORY_GROWTH, "int", "How much of it came during the call; negative when it shrank.", "1048576"),
     Attribute(DRIFTMETER_SIGNAL, "string", "What a request to the gateway held: metrics, traces or logs.", "metrics"),
     Attribute(DRIFTMETER_OUTCOME, "string", "What became of what came to the gateway, or left it.", "counted"),
 )

@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 from docs_pages import ROOT
 
-from driftmeter import semconv
+from driftmeter import semconv, semconv_hardware
 from driftmeter.config import ColumnConfig, Config, ModelConfig
 
 GENERATORS = ("conventions.py", "configuration.py")
@@ -23,7 +23,16 @@ def test_a_generated_page_is_up_to_date(script: str) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.parametrize("thing", [*semconv.ATTRIBUTES, *semconv.METRICS, *semconv.EVENTS], ids=lambda it: it.name)
+NAMED = [
+    *semconv.ATTRIBUTES,
+    *semconv.METRICS,
+    *semconv.EVENTS,
+    *semconv_hardware.ATTRIBUTES,
+    *semconv_hardware.METRICS,
+]
+
+
+@pytest.mark.parametrize("thing", NAMED, ids=lambda it: it.name)
 def test_every_name_is_on_the_page_with_what_it_says(
     thing: semconv.Attribute | semconv.Metric | semconv.Event,
 ) -> None:

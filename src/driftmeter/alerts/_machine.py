@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from driftmeter import semconv
+from driftmeter import semconv, semconv_hardware
 from driftmeter.alerts._alert import Alert, Example, Monitor, Series, space
 from driftmeter.alerts._settings import Settings
 from driftmeter.alerts._text import APART, duration_text, number, selector
 from driftmeter.prometheus_names import label_name, metric_name
 
 _GPU_HOLD: Final = 600.0
-_MEMORY: Final = semconv.Metric("hw.gpu.memory.utilization", "gauge", "1", "", ())
-_TEMPERATURE: Final = semconv.Metric("hw.temperature", "gauge", "Cel", "", ())
 _GPUS: Final = (
     (
         "ModelGpuMemory",
-        _MEMORY,
+        semconv_hardware.GPU_MEMORY_UTILIZATION,
         "",
         "gpu_memory",
         "the memory of GPU {{ $labels.hw_id }} is full",
@@ -25,7 +23,7 @@ _GPUS: Final = (
     ),
     (
         "ModelGpuTemperature",
-        _TEMPERATURE,
+        semconv_hardware.HARDWARE_TEMPERATURE,
         'hw_type="gpu"',
         "gpu_temperature",
         "GPU {{ $labels.hw_id }} is hot",

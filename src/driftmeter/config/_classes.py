@@ -168,6 +168,14 @@ class Config:
         "guessed",
         secret=True,
     )
+    gpu_metrics: bool = _key(default=True, parse=boolean, says="tell of the machine's GPUs, where there is a driver")
+    gpu_interval: float = _key(15.0, duration, "how often GPUs are asked", least=1, most=3600)
+    host_metrics: bool = _key(
+        default=True, parse=boolean, says="tell of the process and its host; off where a collector's hostmetrics do"
+    )
+    call_resources: bool = _key(
+        default=False, parse=boolean, says="the process's CPU time and memory on the span of each call"
+    )
     max_points: int = _key(20_000, integer, "sketch data points in one export", least=1)
     models: Mapping[str, ModelConfig] = field(
         default_factory=dict, metadata={"of": ModelConfig, "says": "by model name"}

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
 
+from driftmeter import hardware
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config
 from driftmeter.exporter import _sdk
@@ -76,6 +77,7 @@ def start(config: Config, *, baselines: Iterable[Baseline] = (), meter_provider:
     registry.before_record = attach
     attach()
     activate(registry)
+    hardware.start(config, meter_provider=meter_provider)
     _handle_sigterm()
     return registry
 
@@ -84,6 +86,7 @@ def stop() -> None:
     """Watch nothing any more, and leave the readers and the signal handler as they were found."""
     global _running  # noqa: PLW0603
     activate(None)
+    hardware.stop()
     if _running is not None:
         _running.host.detach()
         _running = None

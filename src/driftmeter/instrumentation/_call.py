@@ -23,8 +23,10 @@ from opentelemetry import context, trace
 from opentelemetry.trace import StatusCode
 
 from driftmeter import semconv
+from driftmeter.hardware import Usage
 from driftmeter.instrumentation import _outermost
 from driftmeter.instrumentation._captured import MAX_ROWS, captured
+from driftmeter.instrumentation._gpu_of import say_gpu
 from driftmeter.instrumentation._instruments import instruments
 from driftmeter.instrumentation._known import Known
 from driftmeter.instrumentation._served import served_model
@@ -39,6 +41,9 @@ class Framework(Protocol):
 
     All methods are called for each outermost call, so they must be cheap, and must not compute, copy or synchronise
     anything. What they raise is swallowed and counted.
+
+    One whose models can run on a GPU also has a method ``device``, which takes the model and returns the number of the
+    CUDA device that the call ran on, or None. It is asked when the model has run.
     """
 
     name: str
@@ -63,7 +68,7 @@ class Framework(Protocol):
 class _Call:
     """What is known of one call while the model runs."""
 
-    __slots__ = ("features", "framework", "known", "model", "registry", "rows", "seen", "span", "unreadable")
+    __slots__ = ("features", "framework", "known", "model", "registry", "rows", "seen", "span", "unreadable", "usage")
 
     def __init__(self, registry: Registry, framework: Framework, model: Any, known: Known) -> None:
         self.registry = registry
@@ -77,6 +82,16 @@ class _Call:
         self.seen: Table | None = None
         """Rows that have been recorded already, where the outputs' segments are to be told by them."""
         self.span: trace.Span = trace.INVALID_SPAN
+        self.usage: Usage | None = None
+
+    def end_span(self) -> None:
+        """End the span, on which it is said where the call ran and, where that is wanted, what the process used."""
+        with guard:
+            # By itself: a span that says less is ended all the same.
+            say_gpu(self.span, self.framework, self.model)
+            if self.usage is not None:
+                self.span.set_attributes(self.usage.since())
+        self.span.end()
 
 
 def call(
@@ -161,6 +176,8 @@ def _start(registry: Registry, framework: Framework, model: Any, operation: str,
             elif recorder is not None and recorder.segments is not None:
                 started.seen = features.copy()
     started.span = known.instruments.tracer.start_span(known.span_name, attributes=attributes)
+    if registry.config.call_resources and started.span.is_recording():
+        started.usage = Usage()
     return started
 
 
@@ -198,7 +215,7 @@ def _fail(started: _Call, error: BaseException, duration: float) -> None:
     started.span.set_attribute(semconv.ERROR_TYPE, kind)
     # The type alone: frameworks quote the offending value in the text, and feature values never leave the process.
     started.span.set_status(StatusCode.ERROR, kind)
-    started.span.end()
+    started.end_span()
     recorder = known.bound.recorder
     if recorder is None or started.features is None:
         return
@@ -211,7 +228,7 @@ def _fail(started: _Call, error: BaseException, duration: float) -> None:
 def _finish(started: _Call, result: Any, duration: float) -> None:
     known = started.known
     outputs = _captured_outputs(started, result) if known.captures else None
-    started.span.end()
+    started.end_span()
     known.instruments.duration.record(duration, known.attributes)
     if started.rows is not None:
         known.rows.add(started.rows)

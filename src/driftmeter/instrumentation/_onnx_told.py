@@ -16,6 +16,9 @@ _NO_NAME: Final = re.compile(r"|main|main_graph|graph|model|network|tf2onnx|torc
 """What exporters call a graph, and people its file, when they give no name."""
 _MOST_VERSION: Final = 2**63 - 1
 """What some exporters write where they know no version."""
+_CUDA_PROVIDERS: Final = frozenset(
+    {"CUDAExecutionProvider", "TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider"}
+)
 _WHOLE: Final = 1 << 20
 _PIECE: Final = 1 << 14
 NUMBER: Final = re.compile(r"tensor\((bool|float|float16|double|u?int(8|16|32|64))\)")
@@ -67,6 +70,17 @@ def _digest(path: Any, content: bytes | None) -> str:
     for start in starts:
         digest.update(held[start : start + (_WHOLE if len(starts) == 1 else _PIECE)].data)
     return digest.hexdigest()
+
+
+def device_of(session: Any) -> int | None:
+    """Return the CUDA device of a session, which may change: one that fails falls back to other providers.
+
+    What the first provider cannot run goes to those after it.
+    """
+    for provider in session.get_providers():
+        if provider in _CUDA_PROVIDERS:
+            return int(session.get_provider_options().get(provider, {}).get("device_id", 0))
+    return None
 
 
 def _roles(outputs: Sequence[Any]) -> dict[str, str]:

@@ -26,6 +26,7 @@ from typing import Any, Final
 import numpy as np
 
 from driftmeter.instrumentation import _tensors
+from driftmeter.instrumentation._gpu_of import cuda_ordinal
 from driftmeter.recorder import Identity
 from driftmeter.schema import Role
 from driftmeter.tables import Names, Table
@@ -64,6 +65,10 @@ class PipelineCall:
     def identity(self, model: Any) -> Identity:  # noqa: ARG002  # the model may be the pipeline or its network
         """Return the name that the network was loaded by, and its class."""
         return identity_of(self._pipeline.model)
+
+    def device(self, model: Any) -> int | None:  # noqa: ARG002
+        """Return the number of the CUDA device that the pipeline puts its inputs on."""
+        return cuda_ordinal(getattr(self._pipeline, "device", None))
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
         """Return labels and scores, or the lengths of texts."""

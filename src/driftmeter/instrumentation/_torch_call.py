@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from driftmeter.instrumentation import _tensors
 from driftmeter.instrumentation._device_copies import DeviceCopies, Slot
+from driftmeter.instrumentation._gpu_of import cuda_ordinal
 from driftmeter.recorder import Identity, ModelRecorder, Registry, active
 from driftmeter.schema import Role
 from driftmeter.tables import Table, tabulate
@@ -26,10 +27,12 @@ class TorchCall:
         self._slot: Slot | None = None
         self._has_asked = False
         self._roles: list[Role] = []
+        self._ordinal: int | None = None
 
     def features(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the first input's rows; of a tensor on a device their number, while a copy is under way."""
         source = _tensors.first_input(args, kwargs)
+        self._ordinal = cuda_ordinal(getattr(source, "device", None))
         if _tensors.is_tensor(source) and source.ndim == 2:
             if _tensors.is_ids(source) and _looks_up(self._module):
                 return _tensors.rows_alone(source.shape[0])
@@ -43,6 +46,12 @@ class TorchCall:
     def identity(self, model: Any) -> Identity:
         """Return the class's name, of a scripted module the one that it was written as."""
         return Identity(str(getattr(model, "original_name", "")) or type(model).__name__)
+
+    def device(self, model: Any) -> int | None:
+        """Return the number of the CUDA device that the input is on, else that of the module's first parameter."""
+        if self._ordinal is not None or self._copies is None:
+            return self._ordinal
+        return cuda_ordinal(getattr(next(model.parameters(), None), "device", None))
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
         """Return a column of predictions, or up to twenty of scores; what is on a device comes later."""

@@ -21,7 +21,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 from driftmeter.instrumentation._call import Framework, _Call, _fail, _finish, _start, call
 from driftmeter.instrumentation._instruments import use_providers
 from driftmeter.instrumentation._methods import _MARK, Patches
-from driftmeter.instrumentation._onnx_told import Told
+from driftmeter.instrumentation._onnx_told import Told, device_of
 from driftmeter.instrumentation._onnx_values import bound_inputs, bound_outputs, output_tables, rows_of, waits
 from driftmeter.instrumentation._outermost import is_nested
 from driftmeter.recorder import Identity, active, guard
@@ -67,6 +67,10 @@ class _Run:
     def identity(self, model: Any) -> Identity:  # noqa: ARG002
         """Return the name and the version that the metadata, the graph or the file gives."""
         return self._told.identity
+
+    def device(self, model: Any) -> int | None:
+        """Return the number of the CUDA device that the session runs on."""
+        return device_of(model)
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
         """Return labels and scores by class of a classifier, else values."""

@@ -8,10 +8,12 @@ nested. What explains a prediction (``pred_contribs``, ``pred_interactions``, ``
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from driftmeter.instrumentation._boosters import (
     scores,
 )
 from driftmeter.instrumentation._call import Framework
+from driftmeter.instrumentation._gpu_of import ordinal_in
 from driftmeter.instrumentation._methods import Patches
 from driftmeter.instrumentation._training import Training, train
 from driftmeter.instrumentation.sklearn import SklearnFramework
@@ -61,6 +64,11 @@ class XgboostFramework(SklearnFramework):
         name, version = booster.attr("model_name"), booster.attr("model_version")
         return Identity(type(model).__name__, name or "", version or "")
 
+    def device(self, model: Any) -> int | None:
+        """Return the number of the CUDA device that the estimator was told to use."""
+        told = getattr(model, "device", None)
+        return ordinal_in(told) if told and _is_built_for_cuda() else None
+
 
 class _Margins(XgboostFramework):
     """An estimator asked for ``output_margin``."""
@@ -87,12 +95,16 @@ class _Native(XgboostFramework):
         return _rows_of(data) if type(data).__name__ == "DMatrix" else data
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
-        objective = _objective_of(model)
+        objective = _told_of(model).objective
         if objective in _PROBABILITIES:
             return scores(result, single=SCORE_OF_ONE)
         if objective in _CLASSES and type(result) is np.ndarray:
             return predictions(result.astype(np.int64), kind="categorical")
         return predictions(result)
+
+    def device(self, model: Any) -> int | None:
+        """Return the number of the CUDA device that the booster is configured for."""
+        return ordinal_in(_told_of(model).device) if _is_built_for_cuda() else None
 
 
 class _NativeMargins(_Native):
@@ -170,16 +182,30 @@ def _names_of(booster: Any) -> tuple[str, ...]:
     return names
 
 
-_objectives: Final[weakref.WeakKeyDictionary[Any, str]] = weakref.WeakKeyDictionary()
+class _Told(NamedTuple):
+    """What a booster's configuration tells."""
+
+    objective: str
+    device: str
 
 
-def _objective_of(booster: Any) -> str:
-    """Return a booster's objective, which is asked once: it comes with all of the configuration, as JSON."""
-    objective = _objectives.get(booster)
-    if objective is None:
-        objective = str(json.loads(booster.save_config())["learner"]["objective"]["name"])
-        _objectives[booster] = objective
-    return objective
+_told: Final[weakref.WeakKeyDictionary[Any, _Told]] = weakref.WeakKeyDictionary()
+
+
+def _told_of(booster: Any) -> _Told:
+    """Return what a booster's configuration tells, which is asked for once: it comes as a whole, as JSON."""
+    told = _told.get(booster)
+    if told is None:
+        learner = json.loads(booster.save_config())["learner"]
+        told = _Told(str(learner["objective"]["name"]), str(learner.get("generic_param", {}).get("device", "cpu")))
+        _told[booster] = told
+    return told
+
+
+@functools.cache
+def _is_built_for_cuda() -> bool:
+    """Whether this XGBoost can use a GPU at all; one that cannot computes elsewhere than it was told."""
+    return bool(sys.modules["xgboost"].build_info().get("USE_CUDA"))
 
 
 def _evaluations_of(model: Any) -> Evaluations | None:
