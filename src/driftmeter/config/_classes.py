@@ -107,6 +107,11 @@ class Config:
     signals: bool = _key(
         default=True, parse=boolean, says="compare windows in this process; false where a gateway does it"
     )
+    exemplars: bool = _key(
+        default=True,
+        parse=boolean,
+        says="while a verdict is 1, point out a few traces of rows in the bins that gained the most",
+    )
     window: float = _key(
         3600.0, duration, "how much traffic one verdict speaks of, up to 366 days", least=0.001, most=MOST_SECONDS
     )

@@ -19,6 +19,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, Metric
 from driftmeter import otlp, semconv
 from driftmeter.exporter import _sdk
 from driftmeter.exporter._bins import ColumnBins
+from driftmeter.exporter._exemplars import Exemplars
 from driftmeter.exporter._streams import Stream
 from driftmeter.processor import Processor
 from driftmeter.recorder import Registry, guard
@@ -57,6 +58,7 @@ class Host:
         self._processor = Processor(self._registry.config, baselines=self._registry.baselines, contain=guard)
         self._bins = ColumnBins(self._registry.baselines)
         self._streams = {reader: self._stream(reader, now) for reader in self._temporalities}
+        self._exemplars = Exemplars(self._registry)
         self._counted: dict[tuple[semconv.Metric, Model], int] = {}
 
     def _stream(self, reader: Any, start: int) -> Stream:
@@ -132,6 +134,11 @@ class Host:
                 if self._registry.config.signals:
                     self._processor.add(taken)
                 events = self._processor.advance(now)
+                if self._registry.config.exemplars:
+                    rows = self._registry.take_traced_rows()
+                    for stream in self._streams.values():
+                        stream.add_traced_rows(rows)
+                    self._exemplars.follow(self._processor.latest())
                 sketches = self._streams[reader].collect(now, limit=self._registry.config.max_points)
                 signals = otlp.gauge_metrics(self._processor.signals(), time=now)
                 self._count(semconv.SELF_DROPPED_ROWS, self._registry.dropped_rows())

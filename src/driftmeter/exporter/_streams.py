@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from opentelemetry.sdk.metrics.export import AggregationTemporality, Metric
 
 from driftmeter import otlp, semconv
 from driftmeter.exporter._bins import BinTotals, ColumnBins
-from driftmeter.schema import Model
+from driftmeter.schema import Column, Model
 from driftmeter.sketches import Snapshot
 
 _logger = logging.getLogger("driftmeter")
@@ -45,6 +45,7 @@ class Stream:
         self._totals = BinTotals(bins, start=start) if bins is not None else None
         self._exponential = exponential
         self._layouts: otlp.Layouts | None = defaultdict(otlp.Layout) if self._cumulative else None
+        self._rows: dict[Model, Mapping[Column, Sequence[otlp.TracedRow]]] = {}
         self._dropped: Counter[Model] = Counter()
         self._overflowed = False
 
@@ -58,6 +59,10 @@ class Stream:
             if known is not None:
                 snapshot = known.running_total(snapshot) if self._cumulative else known.merge(snapshot)  # noqa: PLW2901
             self._snapshots[snapshot.model] = snapshot
+
+    def add_traced_rows(self, rows: Mapping[Model, Mapping[Column, Sequence[otlp.TracedRow]]]) -> None:
+        """Let the next collection tell of rows that traces tell of."""
+        self._rows |= rows
 
     def collect(self, now: int, *, limit: int) -> list[Metric]:
         """Return the metrics of one collection that ends at ``now``, Unix nanoseconds, at most ``limit`` points.
@@ -84,6 +89,8 @@ class Stream:
     def _points(self, snapshot: Snapshot, now: int) -> list[otlp.Points]:
         told = replace(snapshot, start=self._start, end=now)
         points = [otlp.sketch_points(told, layouts=self._layouts, exponential=self._exponential)]
+        if snapshot.model in self._rows:
+            otlp.add_exemplars(points[0], self._rows.pop(snapshot.model))
         if self._totals is not None:
             points.append(self._totals.points(snapshot.model, now))
         return points

@@ -243,6 +243,9 @@ def _finish(started: _Call, result: Any, duration: float) -> None:
         # By itself: the features, which count as seen now, are recorded even where the result is a riddle.
         tables += started.framework.outputs(started.model, known.operation, result) if outputs is None else outputs
     started.registry.record(recorder, tables, features=started.seen)
+    seeker = recorder.seeker
+    if seeker is not None and not seeker.is_done:
+        seeker.look(tables, started.span.get_span_context(), now=started.registry.clock())
 
 
 def _captured_outputs(started: _Call, result: Any) -> list[tuple[Role, Table]] | None:

@@ -2,6 +2,7 @@
 
 from driftmeter.otlp._attributes import column_of, key_and_value, model_of, text_of
 from driftmeter.otlp._decode import snapshots
+from driftmeter.otlp._exemplars import TracedRow, add_exemplars
 from driftmeter.otlp._histogram_points import MAX_COUNT, numeric_sketches
 from driftmeter.otlp._json import from_json, to_json, to_request
 from driftmeter.otlp._parts import Layout
@@ -28,6 +29,8 @@ __all__ = [
     "Layout",
     "Layouts",
     "Points",
+    "TracedRow",
+    "add_exemplars",
     "column_attributes",
     "column_of",
     "from_json",

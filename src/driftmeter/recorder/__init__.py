@@ -5,14 +5,17 @@ from driftmeter.recorder._guard import guard
 from driftmeter.recorder._identity import Identity
 from driftmeter.recorder._model import Columns, Limits, ModelRecorder
 from driftmeter.recorder._registry import Bound, Registry, load_baselines
+from driftmeter.recorder._seeker import Bin, Seeker
 
 __all__ = [
+    "Bin",
     "Bound",
     "Columns",
     "Identity",
     "Limits",
     "ModelRecorder",
     "Registry",
+    "Seeker",
     "activate",
     "active",
     "decided",

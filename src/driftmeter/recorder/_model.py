@@ -9,6 +9,7 @@ from typing import Final
 
 from driftmeter.recorder._buffer import Batch
 from driftmeter.recorder._log_once import LogOnce
+from driftmeter.recorder._seeker import Seeker
 from driftmeter.recorder._segments import Segments
 from driftmeter.recorder._shape import Shape
 from driftmeter.schema import Column, Kind, Model, Role
@@ -80,6 +81,8 @@ class ModelRecorder:
         """How the model's rows are parted, if they are."""
         self.columns = columns
         """What was known of the columns beforehand."""
+        self.seeker: Seeker | None = None
+        """Looks for rows of bins that gained, while there are any."""
         self._limits = limits
         self._drops = limits.overflow == "drop"
         self._step = step

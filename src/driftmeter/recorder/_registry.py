@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from driftmeter.baseline import Baseline, as_configured, disguises
 from driftmeter.config import Config, ModelConfig
+from driftmeter.otlp import TracedRow
 from driftmeter.recorder._guard import guard
 from driftmeter.recorder._identity import Identities, Identity, reference
 from driftmeter.recorder._log_once import LogOnce
 from driftmeter.recorder._model import Columns, Limits, ModelRecorder
+from driftmeter.recorder._seeker import Bin, Seeker
 from driftmeter.recorder._segments import Segments
-from driftmeter.schema import Kind, Model, Role
+from driftmeter.schema import Column, Kind, Model, Role
 from driftmeter.sketches import OTHER, CategoricalSketch, Snapshot
 from driftmeter.tables import Table
 from driftmeter.typing import Clock
@@ -248,6 +250,19 @@ class Registry:
         self._once.warning(
             ("unreadable", model), "driftmeter: model %s is watched without its rows: %s", model.name, why
         )
+
+    def seek(self, model: Model, wanted: Mapping[Column, Sequence[Bin]]) -> None:
+        """Look for rows of a model in some bins from now on; for none where none are given."""
+        recorder = self._recorders.get(model)
+        if recorder is not None:
+            shown = {column: bins for column, bins in wanted.items() if column.name not in recorder.columns.disguises}
+            recorder.seeker = Seeker(shown) if shown else None
+
+    def take_traced_rows(self) -> dict[Model, dict[Column, list[TracedRow]]]:
+        """Return the rows that were found since the last call."""
+        seekers = {model: recorder.seeker for model, recorder in self._recorders.items()}
+        found = {model: seeker.take() for model, seeker in seekers.items() if seeker is not None}
+        return {model: rows for model, rows in found.items() if rows}
 
     def take(self) -> list[Snapshot]:
         """Return what all models recorded since the last call, one snapshot a model and step."""
