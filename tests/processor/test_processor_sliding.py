@@ -174,3 +174,21 @@ def test_a_leap_of_the_clock_gives_few_windows() -> None:
     windows.follow(100 * SECOND)
     assert windows.due(100 * SECOND) == []
     assert len(windows.due(10**9 * SECOND)) <= 4
+
+
+def test_what_a_window_taught_counts_within_the_next_one_at_a_step_of_each_models_own(monkeypatch) -> None:
+    """To work it out takes a hundred times as long as a verdict, so that not all models may do it at one time."""
+    frame = {"x": RNG.normal(size=2000)}
+    blocked = Baseline.from_frame(frame, model="m", block_rows=200)
+    models = [Model(f"m{i}") for i in range(30)]
+    renewed: dict[object, list[int]] = {}
+    now = 0
+    monkeypatch.setattr(Comparer, "renew", lambda comparer: renewed.setdefault(comparer, []).append(now))
+    processor = Processor(Config(window=10, step=1), baselines=lambda _: [blocked])
+    for now in range(1, 31):
+        processor.add(Snapshot(model, (now - 1) * SECOND, now * SECOND, snapshot(0).columns) for model in models)
+        processor.advance(now * SECOND)
+    assert len(renewed) == len(models)
+    assert {len(times) for times in renewed.values()} == {3}
+    assert all(np.diff(times).tolist() == [10, 10] for times in renewed.values())
+    assert len({times[0] for times in renewed.values()}) > 5

@@ -102,7 +102,9 @@ def test_limits_lie_one_range_of_the_inner_bins_beyond_them() -> None:
 
 
 def test_shapes_that_do_not_match_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"blocks and block_rows \(T, d\)"):
+    with pytest.raises(ValueError, match=r"blocks and block_rows must have shape \(T, d\)"):
+        block_mean_p_values([1.0], np.ones((4, 1)), live_rows=[1.0], block_rows=np.ones((4, 2)))
+    with pytest.raises(ValueError, match=r"live and live_rows must have shape \(2,\)"):
         block_mean_p_values([1.0], np.ones((4, 2)), live_rows=[1.0], block_rows=np.ones((4, 2)))
     with pytest.raises(ValueError, match=r"history_rows must both have shape \(H, d\)"):
         block_mean_p_values([1.0], EVEN, live_rows=[1.0], block_rows=EVEN, history=np.ones((3, 1)))

@@ -99,8 +99,10 @@ def test_a_rate_that_trebles_is_seen_all_the_same() -> None:
 
 
 def test_what_does_not_fit_together_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"block_k and block_n \(T, d\)"):
+    with pytest.raises(ValueError, match=r"block_k and block_n must have shape \(T, d\)"):
         excess_among_blocks_p_value([1], [2], block_k=[1], block_n=[2])
+    with pytest.raises(ValueError, match=r"k and n must have shape \(1,\)"):
+        excess_among_blocks_p_value([1, 1], [2, 2], block_k=VARIED, block_n=THOUSAND)
     with pytest.raises(ValueError, match=r"history_n must both have shape \(H, d\)"):
         excess_among_blocks_p_value([1], [2], block_k=VARIED, block_n=THOUSAND, history_k=VARIED)
     with pytest.raises(ValueError, match="outside its rows"):

@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy.special import ndtr, ndtri
 
-from driftmeter.stats import estimate_design_effect, homogeneity_p_values
+from driftmeter.stats import DesignEffect, estimate_design_effect, homogeneity_p_values
 from driftmeter.stats._overdispersion import _spectrum
 
 BINS = 20
@@ -241,3 +242,20 @@ def test_the_spectrum_is_that_of_the_covariance(blocks: int, directions: int) ->
     np.testing.assert_allclose(total, eigenvalues.sum(axis=1), atol=1e-12)
     np.testing.assert_allclose(square, (eigenvalues**2).sum(axis=1), atol=1e-9)
     np.testing.assert_allclose(largest, eigenvalues[:, -1], rtol=0.01, atol=1e-12)
+
+
+def test_columns_estimated_apart_and_gathered_are_what_they_are_estimated_together() -> None:
+    rng = np.random.default_rng(21)
+    blocks = rng.multinomial(500, np.full(8, 1 / 8), (12, 5)).astype(float)
+    together = estimate_design_effect(blocks, ordered=True)
+    # Columns with fewer bins are padded, and bins that are padding are left out again.
+    parts = [
+        (estimate_design_effect(np.pad(blocks[:, :2], ((0, 0), (0, 0), (0, 3))), ordered=True), np.array([1, 0])),
+        (estimate_design_effect(blocks[:, 2:], ordered=True), np.array([2, 0])),
+    ]
+    gathered, expected = DesignEffect.gathered(parts, bins=8), together.take(np.array([1, 0, 4, 2]))
+    for name in ("share", "blocks", "rows", "correlation", "dependent"):
+        assert_allclose(getattr(gathered, name), getattr(expected, name))
+    for name in ("factor", "mean", "lead", "freedom", "scale_freedom"):
+        for statistic in ("omnibus", "cumulative"):
+            assert_allclose(getattr(getattr(gathered, statistic), name), getattr(getattr(expected, statistic), name))

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from driftmeter.processor._counts import Counts, join
+from driftmeter.processor._counts import Counts
 from driftmeter.processor._grid import Grid, NumericGrid, joined_labels
+from driftmeter.processor._layout import Joining, Layout
 from driftmeter.schema import Column
 from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
 
@@ -36,32 +37,27 @@ class ComparedCounts:
     one_value: BoolArray
 
     @classmethod
-    def of(
-        cls, grids: Sequence[Grid], live: Float64Array, window: Counts, chosen: Sequence[int], slices: Sequence[slice]
-    ) -> ComparedCounts:
+    def of(cls, layout: Layout, joining: Joining, live: Float64Array, window: Counts) -> ComparedCounts:
         """Keep what a comparison counted.
 
         Args:
-            grids: The bins of the columns that were compared.
-            live: Their rows by joined bin, shape (columns, bins).
+            layout: The baseline's bins.
+            joining: How they were joined.
+            live: The window's rows by joined bin, shape (columns, bins).
             window: The window's counts.
-            chosen: Which of the window's columns they are.
-            slices: Where each of the window's columns is in its bins.
         """
-        at = list(chosen)
-        one_value = [
-            bool(np.isfinite(window.extremes.only[at]))
-            if isinstance(grid, NumericGrid)
-            else _is_one_category(window.bins[slices[at]])
-            for grid, at in zip(grids, chosen, strict=True)
-        ]
-        narrow = live.astype(np.min_scalar_type(int(live.max(initial=0.0))))
-        return cls(grids, narrow, window.extremes.low[at], window.extremes.high[at], np.array(one_value))
-
-
-def _is_one_category(bins: Int64Array) -> bool:
-    known, unknown = bins[:-1], bins[-1]
-    return bool(unknown == 0 and np.count_nonzero(known) == 1)
+        chosen = joining.chosen
+        # What is of an unknown category may be anything.
+        unknown = window.bins[layout.starts[1:] - 1] > 0
+        one_category = (layout.occupied(window.bins) == 1) & ~unknown
+        one_value = np.where(layout.numeric, np.isfinite(window.extremes.only), one_category)
+        return cls(
+            [layout.grids[at] for at in chosen.tolist()],
+            live.astype(np.min_scalar_type(int(live.max(initial=0.0)))),
+            window.extremes.low[chosen],
+            window.extremes.high[chosen],
+            one_value[chosen],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +103,7 @@ class Binned:
     @property
     def baseline(self) -> Int64Array:
         """Rows of the baseline, shape (bins,)."""
-        return join(self._grid.baseline, self._group)
+        return np.bincount(self._group, self._grid.baseline).astype(np.int64)
 
     @property
     def edges(self) -> tuple[Float64Array, Float64Array]:

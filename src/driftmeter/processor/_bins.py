@@ -15,11 +15,9 @@ import numpy as np
 from driftmeter.baseline import Baseline
 from driftmeter.processor._grid import NumericGrid, count_keys, make_grid
 from driftmeter.schema import Column
-from driftmeter.sketches import MIN_SCALE, NumericSketch, key_edges
+from driftmeter.sketches import MIN_SCALE, ZERO_KEY_OFFSET, NumericSketch, key_edges
 from driftmeter.typing import Float64Array, Int64Array
 
-_KEY_OFFSET: Final = 1 << 40
-"""See `NumericSketch.keys`."""
 _EXPONENTS: Final = range(-4, 15, 2)
 _PREFERENCE: Final = ("training", "validation")
 
@@ -70,7 +68,7 @@ def _plain_bins() -> Bins:
     index = np.array(_EXPONENTS, dtype=np.int64) << MIN_SCALE
     # Bucket i holds (base**i, base**(i + 1)]: positive values up to 2**k have indexes below k << scale, and negative
     # ones beyond -2**k have those from there on.
-    return Bins(MIN_SCALE, np.concatenate((-(index[::-1] + _KEY_OFFSET), [0], index - 1 + _KEY_OFFSET)))
+    return Bins(MIN_SCALE, np.concatenate((-(index[::-1] + ZERO_KEY_OFFSET), [0], index - 1 + ZERO_KEY_OFFSET)))
 
 
 PLAIN_BINS: Final = _plain_bins()

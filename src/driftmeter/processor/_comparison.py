@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,14 +11,15 @@ import numpy as np
 from driftmeter import stats
 from driftmeter.baseline import Baseline
 from driftmeter.processor._binned import Binned, ComparedCounts
-from driftmeter.processor._counts import Counts, Extremes, Groups, join, joined, padded
+from driftmeter.processor._counts import Counts, Extremes
 from driftmeter.processor._experience import Experience
-from driftmeter.processor._grid import Grid, NumericGrid, make_grid
-from driftmeter.processor._rules import Rules
+from driftmeter.processor._grid import NumericGrid, make_grid
+from driftmeter.processor._layout import Joining, Layout
+from driftmeter.processor._rules import Rules, RuleTable
 from driftmeter.processor._variation import Variation
 from driftmeter.schema import Column
 from driftmeter.sketches import NumericSketch, Snapshot
-from driftmeter.typing import Float64Array, Int64Array
+from driftmeter.typing import BoolArray, Float64Array
 
 _ORDERED_METHODS: Final = frozenset({"kolmogorov_smirnov", "wasserstein"})
 """Distances that make no sense for categories, which have no order: there PSI stands in."""
@@ -65,18 +66,13 @@ class Comparer:
     def __init__(self, baseline: Baseline) -> None:
         self.baseline = baseline.provenance
         grids = [make_grid(column, sketch) for column, sketch in baseline.snapshot.columns.items()]
-        self._grids: list[Grid] = [grid for grid in grids if grid is not None and grid.column.role != "label"]
-        ends = np.cumsum([len(grid.baseline) for grid in self._grids], dtype=np.int64)
-        self._slices = [
-            slice(int(end) - len(grid.baseline), int(end)) for grid, end in zip(self._grids, ends, strict=True)
-        ]
-        columns = [grid.column for grid in self._grids]
-        self._variation = Variation(columns, self._slices, (self.count(block) for block in baseline.blocks))
+        self._layout = Layout([grid for grid in grids if grid is not None and grid.column.role != "label"])
+        self._variation = Variation(self._layout, (self.count(block) for block in baseline.blocks))
 
     def count(self, snapshot: Snapshot) -> Counts:
         """Count a stretch of traffic on the baseline's grids."""
         bins, extremes, sums = [], [], []
-        for grid in self._grids:
+        for grid in self._layout.grids:
             sketch = snapshot.columns.get(grid.column)
             bins.append(np.zeros_like(grid.baseline) if sketch is None else grid.count(sketch))
             if isinstance(grid, NumericGrid) and isinstance(sketch, NumericSketch) and sketch.count:
@@ -92,11 +88,15 @@ class Comparer:
         """Learn from a window how columns vary, but not from one that led to a verdict.
 
         Windows must not overlap and come in the order of time. ``before`` are the columns that were suspected in the
-        last one: where this one bore that out, that one is not learned from either.
+        last one: where this one bore that out, that one is not learned from either. It counts from the next `renew` on.
         """
         detected = {verdict.column for verdict in verdicts if verdict.detected}
         quiet = {verdict.column for verdict in verdicts} - detected
         self._variation.learn(window, quiet=quiet, borne_out=detected.intersection(before))
+
+    def renew(self) -> None:
+        """Let what was learned count: to work that out takes a hundred times as long as a verdict."""
+        self._variation.renew()
 
     def verdicts(
         self,
@@ -118,75 +118,80 @@ class Comparer:
             share: The share of alpha that this look may spend, see `alpha_share`.
             experience: What such comparisons showed so far, if that is to be learned; it learns from this one.
         """
-        rows = [int(window.bins[part].sum()) for part in self._slices]
-        enough = [at for at, count in enumerate(rows) if count >= rules.min_rows]
-        grouped = {at: self._grids[at].groups(rows[at]) for at in enough}
-        # Where a side has too few rows for even two bins, nothing can be said; a column of one value has one bin.
-        chosen = tuple(at for at in enough if grouped[at].any() or len(grouped[at]) == 1)
-        if not chosen:
+        joining = self._layout.joining(self._layout.rows(window.bins), min_rows=rules.min_rows)
+        if joining is None:
             return []
-        groups = tuple(grouped[at] for at in chosen)
-        live = joined(window.bins, self._slices, chosen, groups)
-        baseline = padded([join(self._grids[at].baseline, group) for at, group in zip(chosen, groups, strict=True)])
-        ordered = np.array([self._grids[at].column.kind == "numeric" for at in chosen])
+        live, baseline = joining.join(window.bins), joining.join(self._layout.baseline)
+        columns = [self._layout.columns[at] for at in joining.chosen.tolist()]
         p_values = stats.homogeneity_p_values(
             live,
             baseline,
-            ordered=ordered,
-            design_effect=self._variation.design_effect(chosen, groups, ordered),
-            block_mean_p=self._variation.mean_p_values(window, chosen),
+            ordered=self._layout.numeric[joining.chosen],
+            design_effect=self._variation.design_effect(joining),
+            block_mean_p=self._variation.mean_p_values(window, joining),
         )
         if experience is not None:
-            columns = [self._grids[at].column for at in chosen]
             p_values = np.maximum(p_values, experience.p_values(columns, live, baseline))
             experience.note(columns, live, baseline)
-        adjusted = stats.benjamini_hochberg(p_values)
-        moved = stats.moved_share(live, baseline)
-        measured = self._distances(chosen, groups, live, baseline, rules)
-        counts = ComparedCounts.of([self._grids[at] for at in chosen], live, window, chosen, self._slices)
-        found: list[Verdict] = []
-        for i, at in enumerate(chosen):
-            column = self._grids[at].column
-            method, distance = measured[i]
-            mine = rules.of(column)
+        table = rules.table(columns)
+        judged = _Judged(
+            stats.benjamini_hochberg(p_values),
+            stats.moved_share(live, baseline),
             # Two windows that are held against the same few rows err alike: then one says no more than the other.
-            apart = baseline[i].sum() >= BASELINE_TO_WINDOW * live[i].sum()
-            rate = mine.alpha_repeated if apart else mine.alpha
-            moved_enough = bool(moved[i] >= mine.effect_floor)
-            suspected = moved_enough and bool(adjusted[i] <= rate * share)
-            stands = column in standing and bool(adjusted[i] <= rate and moved[i] >= STANDING_FLOOR * mine.effect_floor)
-            detected = stands or (suspected and bool(adjusted[i] <= mine.alpha * share or column in before))
-            if mine.threshold is not None:
-                suspected = detected = distance >= mine.threshold
-            p_value, effect = float(adjusted[i]), float(moved[i])
-            found.append(
-                Verdict(Binned(counts, i), method, distance, p_value, effect, suspected, detected, mine.critical)
-            )
-        return found
+            baseline.sum(axis=1) >= BASELINE_TO_WINDOW * live.sum(axis=1),
+        )
+        suspected, detected = judged.verdicts(
+            table, before=_among(columns, before), standing=_among(columns, standing), share=share
+        )
+        methods = [_method(column, wanted) for column, wanted in zip(columns, table.distances, strict=True)]
+        distance = self._distances(joining, live, baseline, methods)
+        fixed = ~np.isnan(table.threshold)
+        suspected[fixed] = detected[fixed] = distance[fixed] >= table.threshold[fixed]
+        counts = ComparedCounts.of(self._layout, joining, live, window)
+        said = zip(
+            [Binned(counts, at) for at in range(len(columns))],
+            methods,
+            *(part.tolist() for part in (distance, judged.p_value, judged.moved, suspected, detected)),
+            table.critical,
+            strict=True,
+        )
+        return [Verdict(*one) for one in said]
 
     def _distances(
-        self, chosen: tuple[int, ...], groups: Groups, live: Float64Array, baseline: Float64Array, rules: Rules
-    ) -> list[tuple[str, float]]:
-        """Return each column's distance and how it was computed."""
-        grids = [self._grids[at] for at in chosen]
-        methods = [_method(grid, rules.of(grid.column).distance) for grid in grids]
-        names = set(methods) - {"wasserstein"}
-        measured: dict[str, Float64Array] = {}
-        if len(names) < len(set(methods)):
-            positions = padded([_positions(grid, group) for grid, group in zip(grids, groups, strict=True)])
-            # A constant baseline has no spread to measure by; there the distance stays in the column's own unit.
-            spread = np.array([grid.spread or 1.0 if isinstance(grid, NumericGrid) else 1.0 for grid in grids])
-            measured = stats.distances(live, baseline, names=names, positions=positions, scale=spread)
-        else:
-            measured = stats.distances(live, baseline, names=names)
-        return [(method, float(measured[method][i])) for i, method in enumerate(methods)]
+        self, joining: Joining, live: Float64Array, baseline: Float64Array, methods: Sequence[str]
+    ) -> Float64Array:
+        """Return each column's distance, computed as it is to be, shape (columns,)."""
+        names = set(methods)
+        options: dict[str, Float64Array] = {}
+        if "wasserstein" in names:
+            options = {"positions": self._layout.positions(joining), "scale": self._layout.spread(joining)}
+        measured = stats.distances(live, baseline, names=names - {"wasserstein"}, **options)
+        if len(names) == 1:
+            return measured[methods[0]]
+        return np.array([measured[method][row] for row, method in enumerate(methods)])
 
 
-def _method(grid: Grid, wanted: str) -> str:
-    return "psi" if wanted in _ORDERED_METHODS and not isinstance(grid, NumericGrid) else wanted
+@dataclass(frozen=True)
+class _Judged:
+    """Of each column: the adjusted p-value, the share of rows that moved, and whether two windows may bear it out."""
+
+    p_value: Float64Array
+    moved: Float64Array
+    apart: BoolArray
+
+    def verdicts(
+        self, table: RuleTable, *, before: BoolArray, standing: BoolArray, share: float
+    ) -> tuple[BoolArray, BoolArray]:
+        """Return which columns are suspected, and which have a verdict of 1."""
+        rate = np.where(self.apart, table.alpha_repeated, table.alpha)
+        suspected = (self.moved >= table.effect_floor) & (self.p_value <= rate * share)
+        stands = standing & (self.p_value <= rate) & (self.moved >= STANDING_FLOOR * table.effect_floor)
+        return suspected, stands | (suspected & ((self.p_value <= table.alpha * share) | before))
 
 
-def _positions(grid: Grid, group: Int64Array) -> Float64Array:
-    if not isinstance(grid, NumericGrid):
-        return np.zeros(int(group.max()) + 1)
-    return np.bincount(group, grid.positions * grid.baseline) / np.bincount(group, grid.baseline)
+def _among(columns: Iterable[Column], some: Collection[Column]) -> BoolArray:
+    return np.array([column in some for column in columns])
+
+
+def _method(column: Column, wanted: str) -> str:
+    return "psi" if wanted in _ORDERED_METHODS and column.kind != "numeric" else wanted

@@ -1,18 +1,14 @@
-"""A stretch of traffic counted on a baseline's grids, and its bins joined to those of a comparison."""
+"""A stretch of traffic counted on a baseline's grids."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 
 from driftmeter.sketches import pack_counts, unpack_counts
 from driftmeter.typing import AnyArray, Float64Array, Int64Array
-
-Groups: TypeAlias = tuple[Int64Array, ...]
-"""For each column, which of the joined bins each of its bins belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +97,3 @@ def _extremes_of(parts: Sequence[PackedCounts]) -> Extremes:
     np.maximum.at(greatest, apart[finite], only[finite])
     alike = (np.bincount(apart[single], minlength=columns) == len(parts)) & (greatest <= least)
     return Extremes(low, high, np.where(alike, least, np.nan))
-
-
-def join(bins: AnyArray, group: Int64Array) -> Int64Array:
-    """Return one column's rows by joined bin."""
-    return np.bincount(group, bins, minlength=int(group.max()) + 1).astype(np.int64)
-
-
-def joined(bins: AnyArray, slices: Sequence[slice], chosen: Sequence[int], groups: Groups) -> Float64Array:
-    """Return some columns' rows by joined bin, shape (columns, bins), padded with zeros."""
-    return padded([join(bins[slices[at]], group) for at, group in zip(chosen, groups, strict=True)])
-
-
-def padded(rows: Sequence[AnyArray]) -> Float64Array:
-    """Return rows of several lengths as one matrix."""
-    matrix = np.zeros((len(rows), max(map(len, rows))))
-    for at, row in enumerate(rows):
-        matrix[at, : len(row)] = row
-    return matrix

@@ -24,6 +24,7 @@ from driftmeter.baseline import bin_scale
 from driftmeter.schema import Column
 from driftmeter.sketches import (
     OTHER,
+    ZERO_KEY_OFFSET,
     CategoricalSketch,
     NumericSketch,
     Sketch,
@@ -36,8 +37,6 @@ from driftmeter.typing import Float64Array, Int64Array
 
 MAX_BINS: Final = 50
 MAX_CATEGORIES: Final = 200
-_KEY_OFFSET: Final = 1 << 40
-"""See `NumericSketch.keys`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +104,18 @@ class CategoricalGrid:
         known = [sketch.counts.get(name, 0) for name in self.names]
         return np.array([*known, sketch.count - sum(known)], dtype=np.int64)
 
+    def alone(self, rows: int) -> int:
+        """Return how many categories stand alone when a window has so many rows; they are the most frequent ones."""
+        return int(stats.categories_alone(self.baseline[:-1], self._smaller(rows)).sum())
+
     def groups(self, rows: int) -> Int64Array:
         """Return, for each bin, which of the joined bins it belongs to; what is rare joins the last one."""
-        groups = stats.category_groups(self.baseline[:-1], min(rows, int(self.baseline.sum())))
+        groups = stats.category_groups(self.baseline[:-1], self._smaller(rows))
         rest = int(groups.max(initial=-1)) + 1 if self._stand_alone(groups) else int(groups.max(initial=0))
         return np.append(groups, rest).astype(np.int64)
+
+    def _smaller(self, rows: int) -> int:
+        return min(rows, int(self.baseline.sum()))
 
     @staticmethod
     def _stand_alone(groups: Int64Array) -> bool:
@@ -206,8 +212,8 @@ def _middle_keys(keys: Int64Array, coarse: int, fine: int) -> Int64Array:
     found = np.zeros_like(keys)
     values = key_values(keys, coarse)
     positive, negative = keys > 0, keys < 0
-    found[positive] = map_to_index(values[positive], fine) + _KEY_OFFSET
-    found[negative] = -(map_to_index(-values[negative], fine) + _KEY_OFFSET)
+    found[positive] = map_to_index(values[positive], fine) + ZERO_KEY_OFFSET
+    found[negative] = -(map_to_index(-values[negative], fine) + ZERO_KEY_OFFSET)
     return found
 
 

@@ -8,22 +8,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, Protocol
+from zlib import crc32
 
 from driftmeter.baseline import Baseline, Provenance
 from driftmeter.config import Config
-from driftmeter.processor import _quality
 from driftmeter.processor._comparison import Comparer, Verdict
 from driftmeter.processor._experience import Experience
 from driftmeter.processor._finding import Finding
 from driftmeter.processor._history import History
 from driftmeter.processor._learning import Learning
 from driftmeter.processor._moving import EARLIER_WINDOWS, Moving, moving_baselines
+from driftmeter.processor._quality import Quality, QualityRules, check_volume
 from driftmeter.processor._rules import Rules, alpha_share
 from driftmeter.processor._suspicion import Suspicion
 from driftmeter.processor._usual import Usual
 from driftmeter.processor._volume import Volumes
 from driftmeter.processor._windows import Stretch, Windows
-from driftmeter.schema import Column, Model
+from driftmeter.schema import Model
 from driftmeter.sketches import Snapshot
 
 _logger = logging.getLogger("driftmeter")
@@ -108,7 +109,7 @@ class ModelProcessor:
         self._standing: dict[Moving, Comparison] = {}
         self._experience: dict[Moving, Experience] = {}
         self._suspicions: dict[object, Suspicion] = {}
-        self._violated: frozenset[tuple[Column | None, str]] = frozenset()
+        self._quality = Quality()
         self._volume: Finding | None = None
         self.join(host)
 
@@ -224,24 +225,32 @@ class ModelProcessor:
 
     def _evaluate(self, window: Stretch, end: int) -> Evaluation:
         share = alpha_share(self._window // self._step, whole=self._is_whole(end))
+        self._renew(end)
         volume = self._check_volume(window.rows, end)
         if not window.rows:
             self._standing = {}
             return Evaluation(self._model, end, 0, findings=volume)
         comparisons = [found for found in self._comparisons(window, end, share) if found.verdicts]
-        rules = _quality.QualityRules(
-            self._host.config.alpha, self._host.config.quality_floor, self._rules.min_rows, share, self._violated
-        )
-        findings = _quality.check(window.tally, self._usual, rules)
-        if self._usual is not None:
-            baseline = self._usual.baseline
-            usual = [found.verdicts for found in comparisons if found.baseline == baseline]
-            findings += _quality.check_constant(usual[0] if usual else [], rules)
-        self._violated = frozenset((found.column, found.check) for found in findings if found.violated)
-        if self._usual is not None and self._is_whole(end):
-            self._usual.learn(window.tally, self._violated)
-        findings = [replace(found, critical=self._rules.is_critical(found.column)) for found in [*findings, *volume]]
-        return Evaluation(self._model, end, window.rows, comparisons, findings)
+        usual = self._usual
+        baseline = None if usual is None else usual.baseline
+        against = [found.verdicts for found in comparisons if found.baseline == baseline]
+        rules = self._quality_rules(self._host.config.quality_floor, share)
+        findings = self._quality.check(window.tally, usual, against[0] if against else (), rules)
+        if usual is not None and self._is_whole(end):
+            usual.learn(window.tally, self._quality.violated)
+        return Evaluation(self._model, end, window.rows, comparisons, [*findings, *volume])
+
+    def _quality_rules(self, floor: float, share: float = 1.0) -> QualityRules:
+        return QualityRules(self._host.config.alpha, floor, self._rules.min_rows, self._rules.is_critical, share)
+
+    def _renew(self, end: int) -> None:
+        """Let what was learned count, once a window: each model at a step of its own, lest all do at the same time."""
+        steps = self._window // self._step
+        if end // self._step % steps == crc32(repr(self._model).encode()) % steps:
+            for comparer in self._comparers.values():
+                comparer.renew()
+            if self._usual is not None:
+                self._usual.renew()
 
     def _is_whole(self, end: int) -> bool:
         """Whether the window shares no row with the last such one."""
@@ -253,10 +262,7 @@ class ModelProcessor:
             self._volumes.add(end, rows)
             self._volume = None
             if volume is not None:
-                rules = _quality.QualityRules(
-                    self._host.config.alpha, self._host.config.volume_floor, self._rules.min_rows
-                )
-                self._volume = _quality.check_volume(volume, rules)
+                self._volume = check_volume(volume, self._quality_rules(self._host.config.volume_floor))
                 if self._volume.violated:
                     self._volumes.leave_out(end)
         return [] if self._volume is None else [self._volume]

@@ -14,7 +14,7 @@ from typing import Any, Final
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config
 from driftmeter.processor._model import Evaluation, ModelProcessor
-from driftmeter.processor._signals import Reported, Signals, Values, add_evaluation
+from driftmeter.processor._signals import Signals, Values, add_evaluation
 from driftmeter.processor._turns import Event, Turns
 from driftmeter.schema import Model
 from driftmeter.sketches import Snapshot
@@ -31,7 +31,6 @@ class Watched:
     processor: ModelProcessor
     turns: Turns = field(default_factory=Turns)
     latest: Evaluation | None = None
-    reported: Reported = field(default_factory=set)
 
 
 class Processor:
@@ -116,7 +115,7 @@ class Processor:
         values: Values = defaultdict(list)
         for watched in self._models.values():
             if watched.latest is not None:
-                add_evaluation(values, watched.latest, watched.reported)
+                add_evaluation(values, watched.latest)
         return values
 
     def latest(self) -> Mapping[Model, Evaluation]:

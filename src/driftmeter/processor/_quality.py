@@ -1,21 +1,25 @@
-"""Quality: bad values by check, their ratio in a window and whether it exceeds the baseline's by more than chance."""
+"""Quality: bad values by check, their ratio in a window and whether it exceeds the baseline's by more than chance.
+
+Most checks of most columns never find anything: there is nothing to say of them until they do, and from then on always.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
 from driftmeter import stats
-from driftmeter.processor._binned import Binned
+from driftmeter.processor._checks import Checks
 from driftmeter.processor._comparison import STANDING_FLOOR, Verdict
 from driftmeter.processor._finding import Finding
-from driftmeter.processor._tally import CHECKS, ROWS, Known, Tally, place_of, place_of_all
-from driftmeter.processor._usual import Usual
+from driftmeter.processor._tally import Tally
+from driftmeter.processor._usual import Checked, Usual
 from driftmeter.processor._volume import Volume
 from driftmeter.schema import Column
+from driftmeter.typing import BoolArray, Float64Array, Int64Array
 
 CONSTANT_ROWS: Final = 50
 """Rows that count towards how unlikely it is that all hold one value; more of them may well be alike."""
@@ -27,80 +31,115 @@ class QualityRules:
 
     Attributes:
         alpha: False discovery rate.
-        share: The share of alpha that this look may spend, see `alpha_share`.
         floor: By how much the ratio must exceed the baseline's.
         min_rows: Fewer rows give no verdict.
-        standing: What is violated so far, which stays so while improbable at the full rate.
+        critical: Whether trouble with a column, or with the model where there is none, is an error.
+        share: The share of alpha that this look may spend, see `alpha_share`.
     """
 
     alpha: float
     floor: float
     min_rows: int
+    critical: Callable[[Column | None], bool]
     share: float = 1.0
-    standing: Collection[tuple[Column | None, str]] = ()
 
 
-def check(window: Tally, usual: Usual | None, rules: QualityRules) -> list[Finding]:
-    """Return the findings of all checks that could be made, with their verdicts.
+class Quality:
+    """The checks of one model, and what they found so far."""
 
-    Without a baseline nothing says what is usual, and no verdict is given.
-    """
-    findings = [finding for finding in _findings(window, usual) if finding.rows]
-    if not findings or usual is None:
-        return findings
-    stands = np.array([(found.column, found.check) in rules.standing for found in findings])
-    rates = np.where(stands, rules.alpha, rules.alpha * rules.share)
-    excess = np.array([found.ratio - found.baseline_ratio for found in findings])
-    rows = np.array([found.rows for found in findings])
-    # NaN, where the baseline has no rows, is no violation.
-    floors = np.where(stands, STANDING_FLOOR * rules.floor, rules.floor)
-    violated = (stats.benjamini_hochberg(usual.p_values(findings)) <= rates) & (excess >= floors)
-    violated &= rows >= rules.min_rows
-    return [replace(found, violated=bool(verdict)) for found, verdict in zip(findings, violated, strict=True)]
+    def __init__(self) -> None:
+        self.violated: frozenset[Checked] = frozenset()
+        """What was violated in the last window: it stays so while it is improbable at the full rate."""
+        self._found: set[Checked] = set()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._laid_out: tuple[Usual | None, Checks] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_laid_out"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._forget()
+
+    def check(
+        self, window: Tally, usual: Usual | None, verdicts: Sequence[Verdict], rules: QualityRules
+    ) -> list[Finding]:
+        """Return what there is to say of a window.
+
+        Args:
+            window: The window's bad values.
+            usual: The baseline's; without, nothing says what is usual, and nothing is violated.
+            verdicts: Those of the comparison with that baseline.
+            rules: When a check is violated.
+        """
+        checks = self._checks(window.columns, usual)
+        bad, rows = checks.count(window)
+        if usual is None:
+            violated = np.zeros(len(bad), dtype=np.bool_)
+        else:
+            violated = self._violated(checks, _p_values(checks, usual, bad, rows), bad, rows, rules)
+        told = (bad > 0) | (checks.bad0 > 0) | checks.always | _places(checks, self._found)
+        found = [
+            Finding(column, check, *numbers, rules.critical(column))
+            for (column, check), numbers in _chosen(checks, told & (rows > 0), bad, rows, violated)
+        ]
+        found += _constant(verdicts, self._found, rules)
+        self._found.update((finding.column, finding.check) for finding in found if finding.bad)
+        self.violated = frozenset((finding.column, finding.check) for finding in found if finding.violated)
+        return found
+
+    def _checks(self, columns: tuple[Column, ...], usual: Usual | None) -> Checks:
+        if self._laid_out is None or self._laid_out[0] is not usual or self._laid_out[1].columns != columns:
+            self._laid_out = usual, Checks.against(usual, columns)
+        return self._laid_out[1]
+
+    def _violated(
+        self, checks: Checks, p_values: Float64Array, bad: Int64Array, rows: Int64Array, rules: QualityRules
+    ) -> BoolArray:
+        stands = _places(checks, self.violated)
+        excess = bad / np.maximum(rows, 1) - checks.bad0 / np.maximum(checks.rows0, 1)
+        rates = np.where(stands, rules.alpha, rules.alpha * rules.share)
+        floors = np.where(stands, STANDING_FLOOR * rules.floor, rules.floor)
+        # NaN, where the baseline has no rows, is no violation.
+        return (stats.benjamini_hochberg(p_values) <= rates) & (excess >= floors) & (rows >= rules.min_rows)
 
 
-def _findings(window: Tally, usual: Usual | None) -> Iterator[Finding]:
-    columns: Mapping[Column, Known] = usual.known if usual is not None else {}
-    known = usual.tally.on(window.columns) if usual is not None else np.zeros_like(window.counts)
-    for column, live, before in zip(window.columns, window.counts.tolist(), known.tolist(), strict=True):
-        for name in CHECKS:
-            if _applies(name, column, columns):
-                bad, of = place_of(name), place_of_all(name)
-                yield Finding(column, name, live[bad], live[of], before[bad], before[of])
-    if usual is not None:
-        yield from _columns(window, usual)
+def _p_values(checks: Checks, usual: Usual, bad: Int64Array, rows: Int64Array) -> Float64Array:
+    """P-values of all checks; NaN where there is nothing to check, or no telling what is usual."""
+    p_values = np.where((rows > 0) & (checks.rows0 > 0), 1.0, np.nan)
+    some = np.flatnonzero((bad > 0) & (checks.rows0 > 0))
+    if some.size:
+        p_values[some] = usual.p_values([checks.checked[at] for at in some.tolist()], bad[some], rows[some])
+    return p_values
 
 
-def _applies(name: str, column: Column, known: Mapping[Column, Known]) -> bool:
-    if name == "unseen_category":
-        # Where no category has a name, all are as good as new.
-        return column in known and bool(known[column].names)
-    if name == "out_of_range":
-        return column.kind == "numeric" and column in known and known[column].values > 0
-    return name != "non_finite" or column.kind == "numeric"
+def _places(checks: Checks, some: Collection[Checked]) -> BoolArray:
+    """Whether each check is among some."""
+    among = np.zeros(len(checks.checked), dtype=np.bool_)
+    among[[checks.index[one] for one in some if one in checks.index]] = True
+    return among
 
 
-def _columns(window: Tally, usual: Usual) -> Iterator[Finding]:
-    seen = dict(zip(window.columns, window.counts[:, ROWS].tolist(), strict=True))
-    rows = max(seen.values(), default=0)
-    live = {column for column in seen if column.role == "feature"}
-    expected = {column for column in usual.known if column.role == "feature"}
-    for column in sorted(expected):
-        bad = max(0, rows - seen.get(column, 0))
-        yield Finding(column, "missing_column", bad, rows, 0, usual.known[column].rows)
-    for column in sorted(live - expected):
-        yield Finding(column, "unexpected_column", seen[column], rows, 0, usual.rows)
+def _chosen(
+    checks: Checks, told: BoolArray, bad: Int64Array, rows: Int64Array, violated: BoolArray
+) -> Iterable[tuple[tuple[Column, str], tuple[int, int, int, int, bool]]]:
+    at = np.flatnonzero(told)
+    numbers = zip(*(part[at].tolist() for part in (bad, rows, checks.bad0, checks.rows0, violated)), strict=True)
+    return zip([checks.checked[place] for place in at.tolist()], numbers, strict=True)
 
 
 def check_volume(volume: Volume, rules: QualityRules) -> Finding:
     """Return whether a window has far more or fewer rows than is usual at its hour; ``floor`` is a share of them."""
     usual = max(1, round(volume.usual))
     odd = abs(volume.ratio - 1.0) >= rules.floor and volume.p_value <= rules.alpha
-    return Finding(None, "volume", volume.rows, usual, usual, usual, odd and max(volume.rows, usual) >= rules.min_rows)
+    violated = odd and max(volume.rows, usual) >= rules.min_rows
+    return Finding(None, "volume", volume.rows, usual, usual, usual, violated, rules.critical(None))
 
 
-def check_constant(verdicts: Sequence[Verdict], rules: QualityRules) -> list[Finding]:
-    """Return a finding for each column: whether it stopped varying, though it varies in the baseline.
+def _constant(verdicts: Sequence[Verdict], found: Collection[Checked], rules: QualityRules) -> list[Finding]:
+    """Return which columns stopped varying, though they vary in the baseline, and of which that was found before.
 
     Violated when rows drawn from the baseline would not all be in the one bin that the window's rows are in. A flag
     that is nearly always 0 may be 0 all week.
@@ -108,13 +147,11 @@ def check_constant(verdicts: Sequence[Verdict], rules: QualityRules) -> list[Fin
     findings: list[Finding] = []
     for verdict in verdicts:
         binned = verdict.binned
-        rows, rows0 = binned.rows, binned.baseline_rows
-        bad = rows if binned.one_value else 0
-        violated = binned.one_value and _share(binned) ** min(rows, CONSTANT_ROWS) <= rules.alpha
-        findings.append(Finding(verdict.column, "constant", bad, rows, 0, rows0, violated))
+        column, is_one = binned.column, binned.one_value
+        if is_one or (column, "constant") in found:
+            rows, rows0 = binned.rows, binned.baseline_rows
+            share = float(binned.baseline[int(binned.live.argmax())]) / rows0
+            violated = is_one and share ** min(rows, CONSTANT_ROWS) <= rules.alpha
+            bad = rows if is_one else 0
+            findings.append(Finding(column, "constant", bad, rows, 0, rows0, violated, rules.critical(column)))
     return findings
-
-
-def _share(binned: Binned) -> float:
-    """Return the share of the baseline's rows that are in the bin that the window's rows are in."""
-    return float(binned.baseline[int(binned.live.argmax())]) / binned.baseline_rows

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from driftmeter.config import ColumnConfig, Config, ModelConfig
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import Snapshot
+from driftmeter.typing import Float64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,26 @@ class ColumnRules:
     critical: bool
 
 
+@dataclass(frozen=True)
+class RuleTable:
+    """The rules of some columns, each array of shape (columns,); of a column without a threshold it is NaN."""
+
+    distances: list[str]
+    alpha: Float64Array
+    alpha_repeated: Float64Array
+    effect_floor: Float64Array
+    threshold: Float64Array
+    critical: list[bool]
+
+    @classmethod
+    def of(cls, rules: Sequence[ColumnRules]) -> RuleTable:
+        """Put the columns' rules side by side."""
+        numbers = [(one.alpha, one.alpha_repeated, one.effect_floor, one.threshold) for one in rules]
+        alpha, repeated, floor, threshold = np.array(numbers, dtype=np.float64).reshape(-1, 4).T
+        distances, critical = [one.distance for one in rules], [one.critical for one in rules]
+        return cls(distances, alpha, repeated, floor, threshold, critical)
+
+
 class Rules:
     """The rules of one model's columns, and how many rows a verdict needs."""
 
@@ -36,6 +60,7 @@ class Rules:
         self.min_rows = config.min_rows if self._own.min_rows is None else self._own.min_rows
         self.compare_with = self._own.compare_with
         self._made: dict[Column, ColumnRules] = {}
+        self._table: tuple[list[Column], RuleTable] = ([], RuleTable.of([]))
 
     def of(self, column: Column) -> ColumnRules:
         """Return what holds for a column: its own settings, else the general ones."""
@@ -43,6 +68,12 @@ class Rules:
         if rules is None:
             rules = self._made[column] = self._make(self._columns.get(column.name, ColumnConfig()))
         return rules
+
+    def table(self, columns: list[Column]) -> RuleTable:
+        """Return what holds for some columns, which mostly are the same from one window to the next."""
+        if self._table[0] != columns:
+            self._table = (columns, RuleTable.of([self.of(column) for column in columns]))
+        return self._table[1]
 
     def is_critical(self, column: Column | None) -> bool:
         """Whether trouble with a column, or with the model where there is none, is an error and not a warning."""

@@ -13,24 +13,21 @@ from driftmeter.processor._model import Comparison, Evaluation
 from driftmeter.schema import Column, Model
 
 _SECOND: Final = 1_000_000_000
-_ALWAYS_TOLD: Final = frozenset({"missing", "volume"})
 
 Attributes: TypeAlias = dict[str, Any]
 Signals: TypeAlias = Mapping[semconv.Metric, Iterable[tuple[Attributes, float]]]
 Values: TypeAlias = defaultdict[semconv.Metric, list[tuple[Attributes, float]]]
-Reported: TypeAlias = set[tuple["Column | None", str]]
-"""Columns and checks whose series have begun."""
 
 
-def add_evaluation(values: Values, evaluation: Evaluation, reported: Reported) -> None:
-    """Add what one window of one model says; ``reported`` grows."""
+def add_evaluation(values: Values, evaluation: Evaluation) -> None:
+    """Add what one window of one model says."""
     model = otlp.model_attributes(evaluation.model)
     values[semconv.WINDOW_ROWS].append((model, evaluation.rows))
     values[semconv.WINDOW_END].append((model, evaluation.end / _SECOND))
     for comparison in evaluation.comparisons:
         _add_comparison(values, evaluation.model, comparison)
     for finding in evaluation.findings:
-        _add_finding(values, evaluation.model, finding, reported)
+        _add_finding(values, evaluation.model, finding)
 
 
 def _add_comparison(values: Values, model: Model, comparison: Comparison) -> None:
@@ -54,12 +51,7 @@ def _add_comparison(values: Values, model: Model, comparison: Comparison) -> Non
         values[semconv.BASELINE_TIME].append((attributes, created))
 
 
-def _add_finding(values: Values, model: Model, finding: Finding, reported: Reported) -> None:
-    # Most checks of most columns never find anything; a series starts with the first bad value and then stays.
-    key = (finding.column, finding.check)
-    if not (finding.bad or finding.baseline_bad or finding.check in _ALWAYS_TOLD or key in reported):
-        return
-    reported.add(key)
+def _add_finding(values: Values, model: Model, finding: Finding) -> None:
     attributes = finding_attributes(model, finding)
     values[semconv.QUALITY_RATIO].append((attributes, finding.ratio))
     if finding.baseline_rows:

@@ -52,11 +52,14 @@ class Turns:
             detected, resolved = semconv.SKEW_TURNED if comparison.word == "skew" else semconv.DRIFT_TURNED
             for verdict in comparison.verdicts:
                 key = (comparison.baseline.kind, _lasting_id(comparison.baseline), verdict.column)
-                attributes = comparison_attributes(evaluation.model, verdict.column, comparison.baseline)
                 standing.pop(key, None)
+                turns = self._turn(key, now=verdict.detected)
+                if not (turns or verdict.detected):
+                    continue
+                attributes = comparison_attributes(evaluation.model, verdict.column, comparison.baseline)
                 if verdict.detected:
                     self._detected[key] = resolved.name, attributes
-                if self._turn(key, now=verdict.detected):
+                if turns:
                     name, words = (detected, describe) if verdict.detected else (resolved, describe_resolved)
                     severity = _severity(now=verdict.detected, critical=verdict.critical)
                     events.append(Event(name.name, words(verdict), attributes, severity, evaluation.end))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from driftmeter import stats
 from driftmeter.baseline import Baseline
-from driftmeter.processor._finding import Finding
 from driftmeter.processor._tally import CHECKS, Tally, known_values, place_of, place_of_all, tally
 from driftmeter.schema import Column
 from driftmeter.sketches import CategoricalSketch, Sketch, pack_counts, unpack_counts
@@ -18,6 +17,12 @@ from driftmeter.typing import Float64Array, Int64Array
 
 PAST_WINDOWS: Final = 64
 """How many past windows to learn from."""
+
+_VARIED: Final = tuple(check for check in CHECKS if check != "unseen_category")
+"""The blocks' categories are all among the baseline's, so they do not tell how many are new in a block."""
+
+Checked: TypeAlias = tuple["Column | None", str]
+"""A column, None for the window as a whole, and the name of a check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +61,27 @@ class Usual:
         blocks = [tally(block, self.known).on(self.tally.columns) for block in baseline.blocks]
         self._blocks = _Stretches.of(blocks if len(blocks) > 1 else [])
         self._past = _Stretches()
+        self._forget()
 
-    def learn(self, window: Tally, violated: Collection[tuple[Column | None, str]]) -> None:
-        """Learn from a window how rates vary, but not from checks that were violated.
+    def renew(self) -> None:
+        """Let what was learned count from now on."""
+        if self._learned:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Work out anew, when it is next needed, how rates vary."""
+        self._learned = False
+        self._rates: tuple[dict[Checked, int], stats.BlockRates] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_rates"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._forget()
+
+    def learn(self, window: Tally, violated: Collection[Checked]) -> None:
+        """Learn from a window how rates vary, but not from checks that were violated. It counts from `renew` on.
 
         Windows must not overlap and come in the order of time.
         """
@@ -72,41 +95,57 @@ class Usual:
                 counts[self._place[column], place_of(check)] = 0
         past = [*self._past.counts(counts.shape), counts]
         self._past = _Stretches.of(past[-PAST_WINDOWS:])
+        self._learned = True
 
-    def p_values(self, findings: Sequence[Finding]) -> Float64Array:
-        """Return how likely so many bad values are by chance, shape (findings,); NaN where the baseline has no rows."""
-        bad, rows, bad0, rows0 = np.array(
-            [(found.bad, found.rows, found.baseline_bad, found.baseline_rows) for found in findings], dtype=np.float64
-        ).T
-        known = rows0 > 0
-        p_values = np.full(len(findings), np.nan)
-        p_values[known] = stats.excess_p_value(bad[known], rows[known], bad0[known], rows0[known])
-        varied = [at for at, found in enumerate(findings) if self._blocks.number and known[at] and self._varies(found)]
+    def of(self, column: Column, check: str) -> tuple[int, int]:
+        """Return how many bad values the baseline has, and of how many."""
+        if check not in CHECKS:
+            return 0, self.known[column].rows if check == "missing_column" else self.rows
+        at = self._place.get(column)
+        if at is None:
+            return 0, 0
+        counts = self.tally.counts[at]
+        return int(counts[place_of(check)]), int(counts[place_of_all(check)])
+
+    def p_values(self, checked: Sequence[tuple[Column, str]], bad: Int64Array, rows: Int64Array) -> Float64Array:
+        """Return how likely so many bad values are by chance, shape (checks,); NaN where the baseline has no rows.
+
+        Args:
+            checked: The checks.
+            bad: Their bad values, shape (checks,).
+            rows: What these are a share of, likewise.
+        """
+        bad0, rows0 = np.array([self.of(*one) for one in checked], dtype=np.int64).reshape(-1, 2).T
+        p_values = stats.excess_p_value(bad, rows, bad0, rows0)
+        places, rates = self._known_rates()
+        varied = [at for at, one in enumerate(checked) if one in places]
         if varied:
-            block_k, block_n = self._rates(self._blocks, [findings[at] for at in varied])
-            history_k, history_n = self._rates(self._past, [findings[at] for at in varied])
-            p_values[varied] = stats.excess_among_blocks_p_value(
-                bad[varied],
-                rows[varied],
-                block_k=block_k,
-                block_n=block_n,
-                history_k=np.minimum(history_k, history_n),
-                history_n=history_n,
-            )
+            known = rates.take(np.array([places[checked[at]] for at in varied]))
+            p_values[varied] = known.p_values(bad[varied].astype(np.float64), rows[varied].astype(np.float64))
         return p_values
 
-    def _varies(self, found: Finding) -> bool:
-        """Whether the blocks tell how the check's rate varies; of most checks there is never any bad value."""
-        # The blocks' categories are all among the baseline's, so they do not tell how many are new in a block.
-        return found.check in CHECKS and found.check != "unseen_category" and found.column in self._place
+    def _known_rates(self) -> tuple[dict[Checked, int], stats.BlockRates]:
+        """Return how the rates vary of what was ever bad, and the place of each."""
+        if self._rates is None:
+            block_k, block_n = self._rates_of(self._blocks)
+            history_k, history_n = self._rates_of(self._past)
+            ever = np.flatnonzero(block_k.any(axis=0) | history_k.any(axis=0))
+            rates = stats.BlockRates.of(
+                block_k[:, ever],
+                block_n[:, ever],
+                history_k=np.minimum(history_k, history_n)[:, ever],
+                history_n=history_n[:, ever],
+            )
+            checked = [(column, check) for column in self.tally.columns for check in _VARIED]
+            self._rates = {checked[at]: place for place, at in enumerate(ever.tolist())}, rates
+        return self._rates
 
-    def _rates(self, stretches: _Stretches, findings: Sequence[Finding]) -> tuple[Int64Array, Int64Array]:
-        """Return bad values and what they are a share of, both of shape (stretches, findings)."""
-        at = [self._place[found.column] for found in findings if found.column is not None]
-        bad = [place_of(found.check) for found in findings]
-        of = [place_of_all(found.check) for found in findings]
+    def _rates_of(self, stretches: _Stretches) -> tuple[Int64Array, Int64Array]:
+        """Return bad values and what they are a share of, column by column and check by check, by stretch."""
         counts = stretches.counts(self.tally.counts.shape)
-        return counts[:, at, bad], counts[:, at, of]
+        shape = stretches.number, len(self.tally.columns) * len(_VARIED)
+        bad, of = [place_of(check) for check in _VARIED], [place_of_all(check) for check in _VARIED]
+        return counts[:, :, bad].reshape(shape), counts[:, :, of].reshape(shape)
 
 
 def _seen_once(sketch: Sketch) -> int:

@@ -9,6 +9,7 @@ from driftmeter.sketches._disguise import Disguise
 from driftmeter.sketches._mapping import MAX_SCALE, MIN_SCALE, lower_boundary, map_to_index
 from driftmeter.sketches._numeric import (
     MAX_BUCKETS,
+    ZERO_KEY_OFFSET,
     NumericSketch,
     coarser_keys,
     key_edges,
@@ -23,6 +24,7 @@ __all__ = [
     "MAX_SCALE",
     "MIN_SCALE",
     "OTHER",
+    "ZERO_KEY_OFFSET",
     "BlockSketcher",
     "Buckets",
     "CategoricalSketch",

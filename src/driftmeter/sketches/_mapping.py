@@ -63,7 +63,10 @@ def map_to_index(values: Float64Array, scale: int) -> Int64Array:
     return whole
 
 
-def lower_boundary(index: Int64Array, scale: int) -> Float64Array:
-    """Return the lower boundary of each bucket; subnormal and infinite ones are clipped to float64's normal range."""
-    exponent = np.asarray(index, dtype=np.float64) / (1 << scale)
+def lower_boundary(index: Int64Array, scale: int | Int64Array) -> Float64Array:
+    """Return the lower boundary of each bucket, of one scale or each of its own.
+
+    Subnormal and infinite ones are clipped to float64's normal range.
+    """
+    exponent: Float64Array = np.asarray(index, dtype=np.float64) / (1 << scale)
     return np.exp2(np.clip(exponent, _MIN_NORMAL_EXPONENT, np.nextafter(_MAX_EXPONENT, 0)))

@@ -31,7 +31,7 @@ MAX_BUCKETS: Final = 640
 _COARSE: Final = 8
 """A scale at which merging is fast as it is: 2**14 buckets, which are added up in an array, span 64 octaves."""
 
-_ZERO_KEY_OFFSET: Final = 1 << 40
+ZERO_KEY_OFFSET: Final = 1 << 40
 """Added to a bucket index so that it is positive at every scale; see `NumericSketch.keys`."""
 
 
@@ -152,9 +152,9 @@ class NumericSketch:
         zero = np.zeros(1 if self.zero_count else 0, dtype=np.int64)
         keys = np.concatenate(
             (
-                -(self.negative.indexes[::-1] + _ZERO_KEY_OFFSET),
+                -(self.negative.indexes[::-1] + ZERO_KEY_OFFSET),
                 zero,
-                self.positive.indexes + _ZERO_KEY_OFFSET,
+                self.positive.indexes + ZERO_KEY_OFFSET,
             )
         )
         counts = np.concatenate((self.negative.counts[::-1], zero + self.zero_count, self.positive.counts))
@@ -209,24 +209,27 @@ def _exact_sum(numbers: list[float]) -> float:
         return sum(numbers)
 
 
-def key_values(keys: Int64Array, scale: int) -> Float64Array:
-    """Return a value for each key: the one whose relative error to both edges of its bucket is the same."""
+def key_values(keys: Int64Array, scale: int | Int64Array) -> Float64Array:
+    """Return a value for each key: the one whose relative error to both edges of its bucket is the same.
+
+    The keys are of one scale or each of its own.
+    """
     lower, upper = key_edges(keys, scale)
     with np.errstate(invalid="ignore"):  # the zero bucket's 0 / 0
         middle = lower * (2 / (1 + lower / upper))  # no step of which is beyond float64
     return np.where(keys == 0, 0.0, middle)
 
 
-def key_edges(keys: Int64Array, scale: int) -> tuple[Float64Array, Float64Array]:
-    """Return the (lower, upper) edge of each key's bucket; both are 0 for the zero bucket."""
-    index = np.abs(keys) - _ZERO_KEY_OFFSET
+def key_edges(keys: Int64Array, scale: int | Int64Array) -> tuple[Float64Array, Float64Array]:
+    """Return the (lower, upper) edge of each key's bucket, see `key_values`; both are 0 for the zero bucket."""
+    index = np.abs(keys) - ZERO_KEY_OFFSET
     near = np.where(keys == 0, 0.0, lower_boundary(index, scale))
     far = np.where(keys == 0, 0.0, lower_boundary(index + 1, scale))
     negative = keys < 0
     return np.where(negative, -far, near), np.where(negative, -near, far)
 
 
-def coarser_keys(keys: Int64Array, by: int) -> Int64Array:
-    """Return the keys of the buckets that hold these ones ``by`` scales further down."""
-    index = (np.abs(keys) - _ZERO_KEY_OFFSET) >> by
-    return np.where(keys == 0, 0, np.sign(keys) * (index + _ZERO_KEY_OFFSET))
+def coarser_keys(keys: Int64Array, by: int | Int64Array) -> Int64Array:
+    """Return the keys of the buckets that hold these ones ``by`` scales further down, all or each by its own."""
+    index = (np.abs(keys) - ZERO_KEY_OFFSET) >> by
+    return np.where(keys == 0, 0, np.sign(keys) * (index + ZERO_KEY_OFFSET))

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from driftmeter.stats._bins import ROWS_PER_BIN, bin_count, category_groups, equal_mass_groups
-from driftmeter.stats._block_means import block_mean_p_values, winsor_limits
-from driftmeter.stats._block_ratios import excess_among_blocks_p_value
+from driftmeter.stats._bins import (
+    ROWS_PER_BIN,
+    bin_count,
+    bin_counts,
+    categories_alone,
+    category_groups,
+    equal_mass_groups,
+)
+from driftmeter.stats._block_means import BlockMeans, block_mean_p_values, winsor_limits
+from driftmeter.stats._block_ratios import BlockRates, excess_among_blocks_p_value
 from driftmeter.stats._distances import (
     DISTANCES,
     chi_square,
@@ -26,10 +33,14 @@ from driftmeter.stats._proportions import excess_p_value
 __all__ = [
     "DISTANCES",
     "ROWS_PER_BIN",
+    "BlockMeans",
+    "BlockRates",
     "DesignEffect",
     "benjamini_hochberg",
     "bin_count",
+    "bin_counts",
     "block_mean_p_values",
+    "categories_alone",
     "category_groups",
     "chi_square",
     "distances",

@@ -6,8 +6,6 @@ bins than that see noise, fewer miss narrow changes.
 
 from __future__ import annotations
 
-import bisect
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -22,27 +20,34 @@ _BASELINE_ROWS_PER_BIN = 80
 
 # Counts of bins in steps of a quarter or so: bins and what is derived from them stay the same from one window to
 # the next, though the traffic differs a little.
-_LADDER = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200, 256)
+_LADDER = np.array([1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200, 256])
 
 
 def bin_count(n_live: float, n_baseline: float, *, max_bins: int = 50) -> int:
-    """How many equally likely bins to compare two samples of a numeric column on.
+    """How many equally likely bins to compare two samples of a numeric column on, see `bin_counts`."""
+    return int(bin_counts(n_live, n_baseline, max_bins=max_bins))
+
+
+def bin_counts(n_live: ArrayLike, n_baseline: ArrayLike, *, max_bins: int = 50) -> IntArray:
+    """How many equally likely bins to compare two samples of each numeric column on.
 
     Args:
-        n_live: Rows of the live window.
-        n_baseline: Rows of the baseline.
+        n_live: Rows of the live window, shape (d,).
+        n_baseline: Rows of the baseline, shape (d,).
         max_bins: Never more than this.
 
     Returns:
-        1 to `max_bins`: such that a bin expects 20 rows of the live window and 80 of the baseline, rounded down to a
-        coarse ladder. 1 means that there are too few rows to compare.
+        1 to `max_bins`, shape (d,): such that a bin expects 20 rows of the live window and 80 of the baseline, rounded
+        down to a coarse ladder. 1 means that there are too few rows to compare.
     """
     if max_bins < 1:
         raise ValueError(f"max_bins must be 1 or more, got {max_bins}")
+    live, baseline = np.asarray(n_live, dtype=np.float64), np.asarray(n_baseline, dtype=np.float64)
     # Of small windows four bins are worth having though they expect but 10 rows each.
-    by_live = max(n_live / ROWS_PER_BIN, min(4.0, 2.0 * n_live / ROWS_PER_BIN))
-    wanted = min(by_live, n_baseline / _BASELINE_ROWS_PER_BIN, float(max_bins))
-    return _LADDER[max(bisect.bisect_right(_LADDER, wanted) - 1, 0)]
+    by_live = np.maximum(live / ROWS_PER_BIN, np.minimum(4.0, 2.0 * live / ROWS_PER_BIN))
+    wanted = np.minimum(np.minimum(by_live, baseline / _BASELINE_ROWS_PER_BIN), float(max_bins))
+    rung = np.searchsorted(_LADDER, wanted, side="right") - 1
+    return _LADDER[np.maximum(rung, 0)]
 
 
 def equal_mass_groups(counts: ArrayLike, n_bins: int) -> IntArray:
@@ -84,8 +89,8 @@ def equal_mass_groups(counts: ArrayLike, n_bins: int) -> IntArray:
     return groups.reshape(mass.shape).astype(np.intp)
 
 
-def category_groups(counts: ArrayLike, rows: float, *, least: float = 5.0) -> IntArray:
-    """Keep the categories that a sample of `rows` should hold `least` of, and put the rest into one bin.
+def categories_alone(counts: ArrayLike, rows: float, *, least: float = 5.0) -> NDArray[np.bool_]:
+    """Tell the categories that a sample of `rows` should hold `least` of: these stand alone.
 
     Args:
         counts: Baseline rows per category, shape (K,).
@@ -93,9 +98,18 @@ def category_groups(counts: ArrayLike, rows: float, *, least: float = 5.0) -> In
         least: Rows that a category has to expect to stand alone.
 
     Returns:
-        Group per category, shape (K,): from 0 in the order of the categories, the rest bin last.
+        Whether each stands alone, shape (K,).
     """
     mass = np.asarray(counts, dtype=np.float64)
     total = mass.sum()
-    alone = mass * rows >= least * total if total > 0 else np.zeros(mass.shape, dtype=bool)
+    return mass * rows >= least * total if total > 0 else np.zeros(mass.shape, dtype=bool)
+
+
+def category_groups(counts: ArrayLike, rows: float, *, least: float = 5.0) -> IntArray:
+    """Keep the categories that stand alone, see `categories_alone`, and put the rest into one bin.
+
+    Returns:
+        Group per category, shape (K,): from 0 in the order of the categories, the rest bin last.
+    """
+    alone = categories_alone(counts, rows, least=least)
     return np.where(alone, np.cumsum(alone) - 1, alone.sum()).astype(np.intp)

@@ -17,6 +17,8 @@ Winsorized t, doi:10.2307/1266226.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -55,6 +57,76 @@ def winsor_limits(lower: ArrayLike, upper: ArrayLike) -> tuple[float, float]:
     return first - (last - first), last + (last - first)
 
 
+@dataclass(frozen=True)
+class BlockMeans:
+    """Where the blocks' means are and how they vary; each field has shape (d,)."""
+
+    centre: FloatArray
+    """Mean of the blocks' means."""
+
+    variance: FloatArray
+    """Of the blocks' means, and those of past windows."""
+
+    of_centre: FloatArray
+    """Variance of the centre, in multiples of it."""
+
+    freedom: FloatArray
+    """Degrees of freedom of the variance."""
+
+    rows: FloatArray
+    """Mean rows of the blocks."""
+
+    known: NDArray[np.bool_]
+    """Whether there are 4 blocks or more, and their means vary by more than rounding."""
+
+    @classmethod
+    def of(
+        cls,
+        blocks: ArrayLike,
+        *,
+        block_rows: ArrayLike,
+        history: ArrayLike | None = None,
+        history_rows: ArrayLike | None = None,
+    ) -> BlockMeans:
+        """Learn from the blocks' means and rows, and those of past windows; see `block_mean_p_values`."""
+        means, counts = np.asarray(blocks, dtype=np.float64), np.asarray(block_rows, dtype=np.float64)
+        if means.ndim != 2 or means.shape != counts.shape:
+            raise ValueError(f"blocks and block_rows must have shape (T, d), got {means.shape} and {counts.shape}")
+        past, past_rows = (
+            means[:0] if values is None else np.asarray(values, dtype=np.float64) for values in (history, history_rows)
+        )
+        if past.shape != past_rows.shape or past.shape[1:] != means.shape[1:]:
+            raise ValueError(
+                f"history and history_rows must both have shape (H, d), d as in the blocks' {means.shape}, "
+                f"got {past.shape} and {past_rows.shape}"
+            )
+        series = BlockSeries.of(counts, past_rows)
+        everything = np.where(series.rows > 0, np.concatenate([means, past]), 0.0)
+        variance, correlation = _variance(everything, series)
+        seen = series.baseline().seen
+        largest = np.abs(everything).max(axis=0, initial=0.0)
+        return cls(
+            centre=_mean(everything[: len(means)], counts > 0),
+            variance=variance,
+            of_centre=blocks_per_independent_one(np.maximum(seen, 1.0), correlation) / np.maximum(seen, 1.0),
+            freedom=series.spread_degrees(correlation),
+            rows=_mean(counts, counts > 0),
+            known=(seen >= LEAST_BLOCKS) & (variance > (1e-12 * largest) ** 2),
+        )
+
+    def take(self, columns: NDArray[np.intp]) -> BlockMeans:
+        """What is known of some of the columns."""
+        return BlockMeans(**{field.name: getattr(self, field.name)[columns] for field in fields(self)})
+
+    def p_values(self, live: FloatArray, rows: FloatArray) -> FloatArray:
+        """P-values of windows' means from so many rows, both of shape (d,)."""
+        from scipy.special import stdtr
+
+        room = np.maximum(1.0, self.rows / np.maximum(rows, 1.0))
+        t = (live - self.centre) / np.sqrt(np.where(self.known, self.variance, 1.0) * (room + self.of_centre))
+        return np.where(self.known & (rows > 0), 2.0 * stdtr(self.freedom, -np.abs(t)), np.nan)
+
+
 def block_mean_p_values(
     live: ArrayLike,
     blocks: ArrayLike,
@@ -78,49 +150,22 @@ def block_mean_p_values(
         P-values, shape (d,); nan with fewer than 4 blocks, without live rows, and where the blocks' means do not vary.
     """
     x, rows = np.asarray(live, dtype=np.float64), np.asarray(live_rows, dtype=np.float64)
-    means, counts = np.asarray(blocks, dtype=np.float64), np.asarray(block_rows, dtype=np.float64)
-    if means.ndim != 2 or means.shape != counts.shape or means.shape[1:] != x.shape or x.shape != rows.shape:
-        raise ValueError(
-            "live and live_rows must have shape (d,), blocks and block_rows (T, d), "
-            f"got {x.shape}, {rows.shape}, {means.shape} and {counts.shape}"
-        )
-    past, past_rows = (
-        means[:0] if values is None else np.asarray(values, dtype=np.float64) for values in (history, history_rows)
-    )
-    if past.shape != past_rows.shape or past.shape[1:] != x.shape:
-        raise ValueError(f"history and history_rows must both have shape (H, d), got {past.shape}, {past_rows.shape}")
-    series = BlockSeries.of(counts, past_rows)
-    everything = np.where(series.rows > 0, np.concatenate([means, past]), 0.0)
-    room = np.maximum(1.0, _mean_rows(counts) / np.maximum(rows, 1.0))
-    centre = _mean(everything[: len(means)], counts > 0)
-    p = _t_test(x - centre, everything, series, room)
-    usable = (series.baseline().seen >= LEAST_BLOCKS) & (rows > 0)
-    return np.where(usable, p, np.nan)
+    known = BlockMeans.of(blocks, block_rows=block_rows, history=history, history_rows=history_rows)
+    if x.shape != known.centre.shape or x.shape != rows.shape:
+        raise ValueError(f"live and live_rows must have shape {known.centre.shape}, got {x.shape} and {rows.shape}")
+    return known.p_values(x, rows)
 
 
-def _t_test(gap: FloatArray, means: FloatArray, series: BlockSeries, room: FloatArray) -> FloatArray:
-    """P-values of the gaps between the window's means and the centre, shape (d,); nan where nothing varies."""
-    from scipy.special import stdtr
-
+def _variance(means: FloatArray, series: BlockSeries) -> tuple[FloatArray, FloatArray]:
+    """The variance of the means, and how alike neighbours are, each of shape (d,)."""
     alike = (series.rows > 0).astype(np.float64)
     values = means[..., None]
-    weights = tempered_weights(values, series, freedom=np.ones_like(gap), weights=alike)
+    weights = tempered_weights(values, series, freedom=np.ones(means.shape[1]), weights=alike)
     deviations = series.deviations(values, weights)
     correlation = series.correlation(deviations)
-    variance = (deviations**2).sum(axis=(0, 2)) / series.independent_degrees(correlation)
-    blocks = np.maximum(series.baseline().seen, 1.0)
-    of_centre = blocks_per_independent_one(blocks, correlation) / blocks
-    # Means that differ by rounding only do not vary.
-    largest = np.abs(means).max(axis=0, initial=0.0)
-    varies = variance > (1e-12 * largest) ** 2
-    t = gap / np.sqrt(np.where(varies, variance, 1.0) * (room + of_centre))
-    return np.where(varies, 2.0 * stdtr(series.spread_degrees(correlation), -np.abs(t)), np.nan)
+    return (deviations**2).sum(axis=(0, 2)) / series.independent_degrees(correlation), correlation
 
 
 def _mean(values: FloatArray, counted: NDArray[np.bool_]) -> FloatArray:
     total: FloatArray = np.where(counted, values, 0.0).sum(axis=0) / np.maximum(np.count_nonzero(counted, axis=0), 1)
     return total
-
-
-def _mean_rows(rows: FloatArray) -> FloatArray:
-    return _mean(rows, rows > 0)

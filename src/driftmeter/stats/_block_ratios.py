@@ -20,6 +20,8 @@ of dispersion.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -30,6 +32,106 @@ from driftmeter.stats._tempering import tempered_weights
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class BlockRates:
+    """What rates the blocks had and how these vary; each field has shape (d,) but for the blocks themselves."""
+
+    block_k: FloatArray
+    """Rows with the event in the blocks, shape (T, d)."""
+
+    block_n: FloatArray
+    """Rows of the blocks, shape (T, d)."""
+
+    dispersion: FloatArray
+    """Variance of the rates in multiples of what one rate gives."""
+
+    varies: BoolArray
+    """Whether that contradicts one rate."""
+
+    centre: FloatArray
+    """Mean of the blocks' log odds."""
+
+    variance: FloatArray
+    """Of the blocks' log odds, and those of past windows."""
+
+    of_centre: FloatArray
+    """Variance of the centre, in multiples of it."""
+
+    freedom: FloatArray
+    """Degrees of freedom of the variance."""
+
+    @classmethod
+    def of(
+        cls,
+        block_k: ArrayLike,
+        block_n: ArrayLike,
+        *,
+        history_k: ArrayLike | None = None,
+        history_n: ArrayLike | None = None,
+    ) -> BlockRates:
+        """Learn from blocks and past windows, see `excess_among_blocks_p_value`."""
+        hits0, rows0 = np.asarray(block_k, dtype=np.float64), np.asarray(block_n, dtype=np.float64)
+        if hits0.ndim != 2 or hits0.shape != rows0.shape:
+            raise ValueError(f"block_k and block_n must have shape (T, d), got {hits0.shape} and {rows0.shape}")
+        past, past_rows = (
+            hits0[:0] if values is None else np.asarray(values, dtype=np.float64) for values in (history_k, history_n)
+        )
+        if past.shape != past_rows.shape or past.shape[1:] != hits0.shape[1:]:
+            raise ValueError(
+                f"history_k and history_n must both have shape (H, d), d as in the blocks' {hits0.shape}, "
+                f"got {past.shape} and {past_rows.shape}"
+            )
+        series = BlockSeries.of(rows0, past_rows)
+        events = np.concatenate([hits0, past])
+        dispersion, varies = _dispersion(events, series)
+        return cls(hits0, rows0, dispersion, varies, *_log_odds_of_blocks(events, series))
+
+    def take(self, columns: IntArray) -> BlockRates:
+        """What is known of some of the columns."""
+        return BlockRates(**{field.name: getattr(self, field.name)[..., columns] for field in fields(self)})
+
+    def p_values(self, k: FloatArray, n: FloatArray) -> FloatArray:
+        """P-values of windows with so many events in so many rows, both of shape (d,)."""
+        exact = excess_p_value(k, n, self.block_k.sum(axis=0), self.block_n.sum(axis=0))
+        p = np.where(self.varies, np.maximum(exact, self._t_test(k, n)), self._less_sure(exact, n))
+        return np.maximum(p, self._rank_p_value(k, n))
+
+    @property
+    def _seen(self) -> FloatArray:
+        seen: FloatArray = np.count_nonzero(self.block_n, axis=0).astype(np.float64)
+        return seen
+
+    def _less_sure(self, exact: FloatArray, n: FloatArray) -> FloatArray:
+        """The exact p-value with its normal score divided by the root of the dispersion, where that is above 1."""
+        from scipy.special import ndtr, ndtri
+
+        usual = self.block_n.sum(axis=0) / np.maximum(self._seen, 1.0)
+        # A rate that moves does so for all rows of a window.
+        factor = 1.0 + np.maximum(self.dispersion - 1.0, 0.0) * np.maximum(n / np.maximum(usual, 1.0), 1.0)
+        p: FloatArray = np.maximum(exact, ndtr(ndtri(exact) / np.sqrt(factor)))
+        return np.where(exact < 0.5, p, exact)
+
+    def _t_test(self, k: FloatArray, n: FloatArray) -> FloatArray:
+        """One-sided p-values of the window's log odds among those of the blocks."""
+        from scipy.special import stdtr
+
+        rate = _rate(self.block_k, self.block_n)
+        inverse = np.where(self.block_n > 0, 1.0 / np.maximum(self.block_n, 1.0), 0.0)
+        inverse_rows = inverse.sum(axis=0) / np.maximum(self._seen, 1.0)
+        by_chance = 1.0 / (rate * (1.0 - rate))
+        fewer = by_chance * np.maximum(1.0 / np.maximum(n, 1.0) - inverse_rows, 0.0)
+        error = np.maximum(self.variance * (1.0 + self.of_centre) + fewer, 1e-300)
+        p: FloatArray = stdtr(self.freedom, (self.centre - _log_odds(k, n)) / np.sqrt(error))
+        return p
+
+    def _rank_p_value(self, k: FloatArray, n: FloatArray) -> FloatArray:
+        """P-value of the window's rank among the blocks where at least two had its rate or more, else 0."""
+        as_high = np.count_nonzero((self.block_n > 0) & (self.block_k * n >= k * self.block_n), axis=0)
+        enough = (as_high >= 2) & (self._seen >= LEAST_BLOCKS) & (n > 0)
+        return np.where(enough, (as_high + 1.0) / (self._seen + 1.0), 0.0)
 
 
 def excess_among_blocks_p_value(
@@ -60,43 +162,10 @@ def excess_among_blocks_p_value(
         ValueError: If shapes differ, or there are fewer rows than events, or fewer than 0 events.
     """
     hits, rows = np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    hits0, rows0 = np.asarray(block_k, dtype=np.float64), np.asarray(block_n, dtype=np.float64)
-    past, past_rows = (
-        hits0[:0] if values is None else np.asarray(values, dtype=np.float64) for values in (history_k, history_n)
-    )
-    if hits0.ndim != 2 or hits0.shape != rows0.shape or hits.shape != rows.shape or hits0.shape[1:] != hits.shape:
-        raise ValueError(
-            "k and n must have shape (d,), block_k and block_n (T, d), "
-            f"got {hits.shape}, {rows.shape}, {hits0.shape} and {rows0.shape}"
-        )
-    if past.shape != past_rows.shape or past.shape[1:] != hits.shape:
-        raise ValueError(f"history_k and history_n must both have shape (H, d), got {past.shape}, {past_rows.shape}")
-    exact = excess_p_value(hits, rows, hits0.sum(axis=0), rows0.sum(axis=0))
-    series = BlockSeries.of(rows0, past_rows)
-    events = np.concatenate([hits0, past])
-    dispersion, varies = _dispersion(events, series)
-    among = _t_test(_log_odds(hits, rows), rows, _log_odds(events, series.rows), series, _rate(hits0, rows0))
-    p = np.where(varies, np.maximum(exact, among), _less_sure(exact, rows, rows0, dispersion))
-    return np.maximum(p, _rank_p_value(hits, rows, hits0, rows0))
-
-
-def _less_sure(exact: FloatArray, rows: FloatArray, rows0: FloatArray, dispersion: FloatArray) -> FloatArray:
-    """The exact p-value with its normal score divided by the root of the dispersion, where that is above 1."""
-    from scipy.special import ndtr, ndtri
-
-    usual = rows0.sum(axis=0) / np.maximum(np.count_nonzero(rows0, axis=0), 1)
-    # A rate that moves does so for all rows of a window.
-    factor = 1.0 + np.maximum(dispersion - 1.0, 0.0) * np.maximum(rows / np.maximum(usual, 1.0), 1.0)
-    p: FloatArray = np.maximum(exact, ndtr(ndtri(exact) / np.sqrt(factor)))
-    return np.where(exact < 0.5, p, exact)
-
-
-def _rank_p_value(hits: FloatArray, rows: FloatArray, hits0: FloatArray, rows0: FloatArray) -> FloatArray:
-    """P-value of the window's rank among the blocks where at least two had its rate or more, else 0."""
-    as_high = np.count_nonzero((rows0 > 0) & (hits0 * rows >= hits * rows0), axis=0)
-    seen = np.count_nonzero(rows0, axis=0)
-    enough = (as_high >= 2) & (seen >= LEAST_BLOCKS) & (rows > 0)
-    return np.where(enough, (as_high + 1.0) / (seen + 1.0), 0.0)
+    known = BlockRates.of(block_k, block_n, history_k=history_k, history_n=history_n)
+    if hits.shape != known.centre.shape or hits.shape != rows.shape:
+        raise ValueError(f"k and n must have shape {known.centre.shape}, got {hits.shape} and {rows.shape}")
+    return known.p_values(hits, rows)
 
 
 def _rate(hits: FloatArray, rows: FloatArray) -> FloatArray:
@@ -124,23 +193,15 @@ def _dispersion(hits: FloatArray, series: BlockSeries) -> tuple[FloatArray, Bool
     return np.where(known, statistic / degrees, 1.0), varies
 
 
-def _t_test(y: FloatArray, rows: FloatArray, blocks: FloatArray, series: BlockSeries, rate: FloatArray) -> FloatArray:
-    """One-sided p-values of the window's log odds among those of the blocks, shape (d,)."""
-    from scipy.special import stdtr
-
+def _log_odds_of_blocks(hits: FloatArray, series: BlockSeries) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Centre and variance of the log odds, the centre's variance in multiples of it, and its degrees of freedom."""
     counted = (series.rows > 0).astype(np.float64)
-    values = np.where(series.rows > 0, blocks, 0.0)[..., None]
-    weights = tempered_weights(values, series, freedom=np.ones_like(y), weights=counted)
+    values = np.where(series.rows > 0, _log_odds(hits, series.rows), 0.0)[..., None]
+    weights = tempered_weights(values, series, freedom=np.ones(hits.shape[1]), weights=counted)
     deviations = series.deviations(values, weights)
     correlation = series.correlation(deviations)
     variance = (deviations**2).sum(axis=(0, 2)) / series.independent_degrees(correlation)
-    baseline = series.baseline()
-    seen = np.maximum(baseline.seen, 1.0)
+    seen = np.maximum(series.baseline().seen, 1.0)
     centre = values[: series.blocks, :, 0].sum(axis=0) / seen
     of_centre = blocks_per_independent_one(seen, correlation) / seen
-    by_chance = 1.0 / (rate * (1.0 - rate))
-    inverse_rows = np.where(baseline.rows > 0, 1.0 / np.maximum(baseline.rows, 1.0), 0.0).sum(axis=0) / seen
-    fewer = by_chance * np.maximum(1.0 / np.maximum(rows, 1.0) - inverse_rows, 0.0)
-    t = (y - centre) / np.sqrt(np.maximum(variance * (1.0 + of_centre) + fewer, 1e-300))
-    p: FloatArray = stdtr(series.spread_degrees(correlation), -t)
-    return p
+    return centre, variance, of_centre, series.spread_degrees(correlation)

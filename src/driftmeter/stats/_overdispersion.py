@@ -33,7 +33,9 @@ less than the blocks, which then have seen what they have not, the blocks alone 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,6 +57,10 @@ _POWERS = 12
 _ONE_THREAD = 200_000
 
 
+def _joined(parts: Sequence[object], name: str) -> Any:
+    return np.concatenate([getattr(part, name) for part in parts])
+
+
 @dataclass(frozen=True)
 class ScaleEstimate:
     """One statistic's null as estimated from blocks; each field has shape (d,)."""
@@ -73,6 +79,11 @@ class ScaleEstimate:
 
     scale_freedom: FloatArray
     """Degrees of freedom of the factor's estimate."""
+
+    @classmethod
+    def gathered(cls, parts: Sequence[ScaleEstimate]) -> ScaleEstimate:
+        """Several estimates, one after the other."""
+        return cls(**{field.name: _joined(parts, field.name) for field in fields(cls)})
 
     def take(self, columns: IntArray) -> ScaleEstimate:
         """The estimate for some of the columns."""
@@ -100,6 +111,23 @@ class DesignEffect:
 
     dependent: BoolArray
     """Whether the blocks contradict independent rows, shape (d,)."""
+
+    @classmethod
+    def gathered(cls, parts: Sequence[tuple[DesignEffect, IntArray]], *, bins: int) -> DesignEffect:
+        """Some columns of each of several design effects, one after the other, padded to so many bins."""
+        taken = [effect.take(columns) for effect, columns in parts]
+        share = np.zeros((sum(len(part.rows) for part in taken), bins))
+        first = 0
+        for part in taken:
+            own = part.share[:, :bins]
+            share[first : first + len(own), : own.shape[1]] = own
+            first += len(own)
+        return cls(
+            omnibus=ScaleEstimate.gathered([part.omnibus for part in taken]),
+            cumulative=ScaleEstimate.gathered([part.cumulative for part in taken]),
+            share=share,
+            **{name: _joined(taken, name) for name in ("blocks", "rows", "correlation", "dependent")},
+        )
 
     def take(self, columns: IntArray) -> DesignEffect:
         """The design effect of some of the columns."""

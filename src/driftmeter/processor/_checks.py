@@ -1,0 +1,96 @@
+"""All checks of a window's columns side by side, laid out once: the next window mostly has the same columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from driftmeter.processor._tally import CHECKS, ROWS, Tally, place_of, place_of_all
+from driftmeter.processor._usual import Checked, Usual
+from driftmeter.schema import Column
+from driftmeter.typing import BoolArray, Int64Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checks:
+    """What can be checked of a window with these columns; each array has shape (checks,).
+
+    Attributes:
+        columns: The window's columns.
+        checked: What is checked.
+        index: The places of these.
+        row: The window's column, -1 where it has none.
+        bad: Where its bad values stand in a tally; its rows, if it is checked whether the column is there.
+        of: Where those stand that they are a share of.
+        missing: Whether it is checked that the column is there.
+        of_window: Whether bad values are a share of the window's rows, not of the column's.
+        always: Whether it is told though nothing was ever found.
+        bad0: Bad values in the baseline.
+        rows0: What these are a share of.
+    """
+
+    columns: tuple[Column, ...]
+    checked: list[tuple[Column, str]]
+    index: dict[Checked, int]
+    row: Int64Array
+    bad: Int64Array
+    of: Int64Array
+    missing: BoolArray
+    of_window: BoolArray
+    always: BoolArray
+    bad0: Int64Array
+    rows0: Int64Array
+
+    @classmethod
+    def against(cls, usual: Usual | None, columns: tuple[Column, ...]) -> Checks:
+        """Lay out what can be checked against what is usual."""
+        places = {column: at for at, column in enumerate(columns)}
+        checked = [*_of_values(columns, usual), *_of_columns(columns, usual)]
+        names = [name for _, name in checked]
+        known = [(0, 0) if usual is None else usual.of(*one) for one in checked]
+        return cls(
+            columns,
+            checked,
+            {one: at for at, one in enumerate(checked)},
+            np.array([places.get(column, -1) for column, _ in checked], dtype=np.int64),
+            np.array([place_of(name) if name in CHECKS else ROWS for name in names], dtype=np.int64),
+            np.array([place_of_all(name) for name in names], dtype=np.int64),
+            np.array([name == "missing_column" for name in names], dtype=np.bool_),
+            np.array([name not in CHECKS for name in names], dtype=np.bool_),
+            np.array([name == "missing" for name in names], dtype=np.bool_),
+            *np.array(known, dtype=np.int64).reshape(-1, 2).T,
+        )
+
+    def count(self, window: Tally) -> tuple[Int64Array, Int64Array]:
+        """Return how many values are bad in a window, and of how many."""
+        counts = np.concatenate([window.counts, np.zeros_like(window.counts[:1])])
+        rows = int(counts[:, ROWS].max(initial=0))
+        bad, of = counts[self.row, self.bad], counts[self.row, self.of]
+        bad[self.missing] = rows - bad[self.missing]
+        of[self.of_window] = rows
+        return bad, of
+
+
+def _of_values(columns: tuple[Column, ...], usual: Usual | None) -> Iterator[tuple[Column, str]]:
+    known_values = {} if usual is None else usual.known
+    for column in columns:
+        numeric, known = column.kind == "numeric", known_values.get(column)
+        applies = {
+            "missing": True,
+            "type_mismatch": True,
+            "non_finite": numeric,
+            "out_of_range": numeric and known is not None and known.values > 0,
+            # Where no category has a name, all are as good as new.
+            "unseen_category": known is not None and bool(known.names),
+        }
+        yield from ((column, check) for check in CHECKS if applies[check])
+
+
+def _of_columns(columns: tuple[Column, ...], usual: Usual | None) -> Iterator[tuple[Column, str]]:
+    if usual is not None:
+        live = {column for column in columns if column.role == "feature"}
+        expected = {column for column in usual.known if column.role == "feature"}
+        yield from ((column, "missing_column") for column in sorted(expected))
+        yield from ((column, "unexpected_column") for column in sorted(live - expected))

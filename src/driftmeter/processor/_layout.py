@@ -1,0 +1,153 @@
+"""A baseline's bins, all columns one after the other, and how they are joined to those of a comparison.
+
+A grid has as many bins as its baseline bears; a comparison has as many as the window's rows do, so neighbours are
+joined. All columns' joined bins are one matrix, padded with zeros, into which one call adds a window's counts up::
+
+    bins of two columns   4 1 5 0 | 7 2 9        place   0 0 1 1 | 2 3 3
+    joined                5 5                    (a row of the matrix is two bins wide)
+                          7 11
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from driftmeter import stats
+from driftmeter.processor._grid import MAX_BINS, CategoricalGrid, Grid, NumericGrid
+from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
+
+_SMALL: Final = np.uint8
+"""Holds which joined bin one of `MAX_BINS` or `MAX_CATEGORIES` bins belongs to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Joining:
+    """How the bins of some columns are joined.
+
+    Attributes:
+        chosen: The places of the columns, ascending, shape (columns,).
+        grain: What tells one grouping of a column's bins from another one, by column.
+        starts: Where each column's bins begin in `place`, shape (columns + 1,).
+        place: The place of each bin's joined bin in the matrix, as if that were flat, shape (bins,).
+        width: The columns of the matrix.
+        of_all: Which of all columns' bins these are, None if all.
+    """
+
+    chosen: Int64Array
+    grain: list[int]
+    starts: Int64Array
+    place: npt.NDArray[np.int32]
+    width: int
+    of_all: npt.NDArray[np.int32] | None
+
+    def join(self, bins: AnyArray) -> Float64Array:
+        """Return rows by bin, all columns one after the other, as a matrix of shape (columns, joined bins)."""
+        some = bins if self.of_all is None else bins[self.of_all]
+        size = len(self.chosen) * self.width
+        return np.bincount(self.place, some, minlength=size).astype(np.float64).reshape(-1, self.width)
+
+    def groups(self, row: int) -> Int64Array:
+        """Return which of its joined bins each bin of a column belongs to."""
+        return self.place[self.starts[row] : self.starts[row + 1]].astype(np.int64) - row * self.width
+
+
+class Layout:
+    """All bins of a baseline's columns.
+
+    Args:
+        grids: The bins of each column.
+    """
+
+    def __init__(self, grids: Sequence[Grid]) -> None:
+        self.grids = grids
+        self.columns = [grid.column for grid in grids]
+        self.numeric: BoolArray = np.array([isinstance(grid, NumericGrid) for grid in grids], dtype=np.bool_)
+        sizes = np.array([len(grid.baseline) for grid in grids], dtype=np.int64)
+        self.starts = np.append(0, np.cumsum(sizes))
+        self.baseline = np.concatenate([np.zeros(0, dtype=np.int64), *(grid.baseline for grid in grids)])
+        self._totals = self.rows(self.baseline)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._groups: dict[tuple[int, int], npt.NDArray[np.uint8]] = {}
+        self._last: Joining | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in {"_groups", "_last"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._forget()
+
+    def rows(self, bins: AnyArray) -> Int64Array:
+        """Return each column's rows, shape (columns,)."""
+        return np.add.reduceat(bins, self.starts[:-1], dtype=np.int64) if len(self.grids) else self.starts[:0]
+
+    def occupied(self, bins: AnyArray) -> Int64Array:
+        """Return how many bins of each column have rows, shape (columns,)."""
+        return self.rows(bins > 0)
+
+    def positions(self, joining: Joining) -> Float64Array:
+        """Return the mean of the baseline's values in each joined bin, 0 for categories; shape (columns, bins)."""
+        values = np.concatenate(
+            [grid.positions if isinstance(grid, NumericGrid) else np.zeros(len(grid.baseline)) for grid in self.grids]
+        )
+        return joining.join(values * self.baseline) / np.maximum(joining.join(self.baseline), 1.0)
+
+    def spread(self, joining: Joining) -> Float64Array:
+        """Return the standard deviation of each column's baseline, shape (columns,).
+
+        A constant baseline has no spread to measure by; there 1 leaves distances in the column's own unit.
+        """
+        grids = [self.grids[at] for at in joining.chosen.tolist()]
+        return np.array([grid.spread or 1.0 if isinstance(grid, NumericGrid) else 1.0 for grid in grids])
+
+    def joining(self, rows: Int64Array, *, min_rows: int) -> Joining | None:
+        """Return how bins are joined for a window with so many rows in each column; None when no column has enough.
+
+        Where a side has too few rows for even two bins, nothing can be said; a column of one value has one bin.
+        """
+        enough = np.flatnonzero(rows >= min_rows)
+        grain = self._grain(rows[enough], enough)
+        groups = [self._grouped(*one) for one in zip(enough.tolist(), grain, rows[enough].tolist(), strict=True)]
+        told = [len(group) == 1 or bool(group.any()) for group in groups]
+        if not any(told):
+            return None
+        chosen = enough[told]
+        grain = [one for one, is_told in zip(grain, told, strict=True) if is_told]
+        last = self._last
+        if last is None or last.grain != grain or not np.array_equal(last.chosen, chosen):
+            some = [group for group, is_told in zip(groups, told, strict=True) if is_told]
+            last = self._last = self._joined(chosen, grain, some)
+        return last
+
+    def _grain(self, rows: Int64Array, places: Int64Array) -> list[int]:
+        """Return what tells the groups of some columns' bins apart: how many joined bins there are to be."""
+        grain = [int(bins) for bins in stats.bin_counts(rows, self._totals[places], max_bins=MAX_BINS)]
+        for row, (at, number) in enumerate(zip(places.tolist(), rows.tolist(), strict=True)):
+            grid = self.grids[at]
+            if isinstance(grid, CategoricalGrid):
+                grain[row] = grid.alone(number)
+        return grain
+
+    def _grouped(self, at: int, grain: int, rows: int) -> npt.NDArray[np.uint8]:
+        known = self._groups.get((at, grain))
+        if known is None:
+            known = self._groups[at, grain] = self.grids[at].groups(rows).astype(_SMALL)
+        return known
+
+    def _joined(self, chosen: Int64Array, grain: list[int], groups: Sequence[npt.NDArray[np.uint8]]) -> Joining:
+        width = 1 + max(int(group.max()) for group in groups)
+        sizes = np.array([len(group) for group in groups])
+        starts = np.append(0, np.cumsum(sizes))
+        place = np.concatenate(groups).astype(np.int32)
+        place += np.repeat(np.arange(len(groups), dtype=np.int32) * width, sizes)
+        of_all = None
+        if len(chosen) < len(self.grids):
+            of_all = (np.arange(len(place)) + np.repeat(self.starts[chosen] - starts[:-1], sizes)).astype(np.int32)
+        return Joining(chosen, grain, starts, place, width, of_all)
