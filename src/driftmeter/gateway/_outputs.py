@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
-from opentelemetry.sdk.metrics.export import Metric, MetricsData, ResourceMetrics, ScopeMetrics
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.sdk.metrics.export import Metric
 
 from driftmeter import otlp, semconv
 from driftmeter.gateway._inbound import Signal
@@ -55,17 +52,14 @@ def sketch_requests(resource: ResourceAttributes, snapshots: Iterable[Snapshot])
 
 def metrics_request(resource: ResourceAttributes, metrics: Sequence[Metric], *, scope: str) -> bytes:
     """Return metrics as a request."""
-    of_scope = ScopeMetrics(InstrumentationScope(scope, schema_url=semconv.SCHEMA_URL), metrics, semconv.SCHEMA_URL)
-    whole = ResourceMetrics(Resource(dict(resource)), [of_scope], schema_url="")
-    encoded = encode_metrics(MetricsData([whole]))
-    return encoded.SerializeToString()
+    return otlp.encode_request(metrics, resource=resource, scope=scope, schema_url=semconv.SCHEMA_URL)
 
 
 def event_request(resource: ResourceAttributes, events: Iterable[Event], *, observed: int) -> bytes:
     """Return the events of one service."""
     request = ExportLogsServiceRequest()
     of_resource = request.resource_logs.add()
-    of_resource.resource.attributes.extend(pairs(resource))
+    of_resource.resource.attributes.extend(otlp.key_values(resource))
     scope_logs = of_resource.scope_logs.add(schema_url=semconv.SCHEMA_URL)
     scope_logs.scope.name = semconv.SCOPE_NAME
     scope_logs.log_records.extend(
@@ -75,7 +69,7 @@ def event_request(resource: ResourceAttributes, events: Iterable[Event], *, obse
             severity_number=_SEVERITIES[event.severity],
             severity_text=event.severity.upper(),
             body=AnyValue(string_value=event.body),
-            attributes=pairs(event.attributes),
+            attributes=otlp.key_values(event.attributes),
             event_name=event.name,
         )
         for event in events
@@ -99,18 +93,3 @@ def _in_pieces(metrics: Iterable[Metric], points: int) -> Iterator[list[Metric]]
                 piece, room = [], points
     if piece:
         yield piece
-
-
-def pairs(attributes: Mapping[str, Any]) -> list[KeyValue]:
-    """Return attributes as OTLP has them."""
-    return [KeyValue(key=key, value=_any_value(value)) for key, value in attributes.items()]
-
-
-def _any_value(value: Any) -> AnyValue:
-    if isinstance(value, bool):
-        return AnyValue(bool_value=value)
-    if isinstance(value, int):
-        return AnyValue(int_value=value)
-    if isinstance(value, float):
-        return AnyValue(double_value=value)
-    return AnyValue(string_value=str(value))

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.sdk.resources import Resource
 
+from driftmeter import otlp
 from driftmeter.baseline import Baseline
 from driftmeter.exceptions import BaselineError, ConfigError
 from driftmeter.gateway._attempt import Outcome, Sent
-from driftmeter.gateway._outputs import pairs
 from driftmeter.gateway._sender import transport
 from driftmeter.gateway._sender_config import SenderConfig
 from driftmeter.gateway._target import Target, targets
@@ -38,7 +38,7 @@ def push(baseline: Baseline, *, endpoint: str = "", environ: Mapping[str, str] |
     if target is None:
         raise ConfigError("a baseline needs an endpoint to be pushed to: name one, or set OTEL_EXPORTER_OTLP_ENDPOINT")
     request = ExportMetricsServiceRequest.FromString(baseline.to_otlp())
-    request.resource_metrics[0].resource.attributes.extend(pairs(Resource.create().attributes))
+    request.resource_metrics[0].resource.attributes.extend(otlp.key_values(Resource.create().attributes))
     outcome = asyncio.run(_send(target, request.SerializeToString()))
     if not isinstance(outcome, Sent):
         raise BaselineError(f"the baseline did not arrive at {target.endpoint}: {outcome.reason}")

@@ -2,6 +2,7 @@
 
 from driftmeter.otlp._attributes import column_of, key_and_value, model_of, text_of
 from driftmeter.otlp._decode import snapshots
+from driftmeter.otlp._encode import encode_request, key_values
 from driftmeter.otlp._exemplars import TracedRow, add_exemplars
 from driftmeter.otlp._histogram_points import MAX_COUNT, numeric_sketches
 from driftmeter.otlp._json import from_json, to_json, to_request
@@ -33,9 +34,11 @@ __all__ = [
     "add_exemplars",
     "column_attributes",
     "column_of",
+    "encode_request",
     "from_json",
     "gauge_metrics",
     "key_and_value",
+    "key_values",
     "model_attributes",
     "model_of",
     "numeric_sketches",
