@@ -26,7 +26,7 @@ _ONE_BYTE: Final = 0x80
 def encode_request(
     metrics: Iterable[Metric], *, resource: Mapping[str, Any], scope: str, schema_url: str = ""
 ) -> bytes:
-    """Return an ``ExportMetricsServiceRequest`` with gauges, sums and exponential histograms of one scope, no exemplars.
+    """Return an ``ExportMetricsServiceRequest`` with gauges, sums and exponential histograms, without exemplars.
 
     Args:
         metrics: The metrics.
