@@ -57,6 +57,14 @@ _batches = st.lists(
 
 
 class TestCumulative:
+    def test_a_model_s_totals_begin_with_the_last_collection_before_its_first_row(self) -> None:
+        stream = Stream(CUMULATIVE, start=5)
+        stream.collect(10, limit=100)
+        for end in (20, 30):
+            stream.add([_values(1.0)])
+            [point] = _parts(stream.collect(end, limit=100)).values()
+            assert (point.start_time_unix_nano, point.time_unix_nano) == (10, end)
+
     @settings(max_examples=60, deadline=None)
     @given(collections=st.lists(_batches, min_size=2, max_size=5), seed=st.integers(0, 99))
     def test_no_series_ever_loses_counts_and_all_of_them_hold_the_column(self, collections, seed) -> None:

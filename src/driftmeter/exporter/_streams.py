@@ -41,6 +41,10 @@ class Stream:
         self._temporality = temporality
         self._cumulative = temporality is AggregationTemporality.CUMULATIVE
         self._start = start
+        self._collected = start
+        # A model's totals begin where none of its rows had come: a gateway that first hears of a process that has run
+        # for days can count them, since it knows that they are new.
+        self._starts: dict[Model, int] = {}
         self._snapshots: dict[Model, Snapshot] = {}
         self._totals = BinTotals(bins, start=start) if bins is not None else None
         self._exponential = exponential
@@ -59,6 +63,7 @@ class Stream:
             if known is not None:
                 snapshot = known.running_total(snapshot) if self._cumulative else known.merge(snapshot)  # noqa: PLW2901
             self._snapshots[snapshot.model] = snapshot
+            self._starts.setdefault(snapshot.model, self._collected)
 
     def add_traced_rows(self, rows: Mapping[Model, Mapping[Column, Sequence[otlp.TracedRow]]]) -> None:
         """Let the next collection tell of rows that traces tell of."""
@@ -80,14 +85,16 @@ class Stream:
         told = otlp.points_metrics([*kept, self._dropped_points(now)], temporality=self._temporality)
         if self._totals is not None:
             self._totals.collected(now, forget=not self._cumulative)
+        self._collected = now
         if not self._cumulative:
             self._snapshots = {}
+            self._starts = {}
             self._dropped.clear()
             self._start = now
         return told
 
     def _points(self, snapshot: Snapshot, now: int) -> list[otlp.Points]:
-        told = replace(snapshot, start=self._start, end=now)
+        told = replace(snapshot, start=self._starts[snapshot.model], end=now)
         points = [otlp.sketch_points(told, layouts=self._layouts, exponential=self._exponential)]
         if snapshot.model in self._rows:
             otlp.add_exemplars(points[0], self._rows.pop(snapshot.model))
