@@ -16,7 +16,8 @@ import golden_alerts  # noqa: E402  # a script, not a package
 
 from backend_kit import promtool  # noqa: E402
 
-FILES = [(case, path.name) for case in golden_alerts.CASES for path, _ in golden_alerts.files(case)]
+ALL = (*golden_alerts.CASES, golden_alerts.PROMQL)
+FILES = [(case, path.name) for case in ALL for path, _ in golden_alerts.files(case)]
 
 
 @pytest.mark.parametrize(("case", "name"), FILES)
@@ -27,11 +28,12 @@ def test_what_is_generated_is_what_is_written_down(case: str, name: str) -> None
 
 
 @pytest.mark.backends
-@pytest.mark.parametrize("case", golden_alerts.CASES)
+@pytest.mark.parametrize("case", ALL)
 def test_promtool_accepts_the_rules_and_their_tests_pass(case: str) -> None:
     folder = golden_alerts.FOLDER / case
-    promtool("check", "rules", "prometheus.yml", folder=folder)
-    assert "SUCCESS" in promtool("test", "rules", "prometheus.tests.yml", folder=folder)
+    name = "promql" if case == golden_alerts.PROMQL else "prometheus"
+    promtool("check", "rules", f"{name}.yml", folder=folder)
+    assert "SUCCESS" in promtool("test", "rules", f"{name}.tests.yml", folder=folder)
 
 
 @pytest.mark.backends

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from driftmeter import Baseline
 from driftmeter.cli import main
 
 
@@ -55,3 +56,17 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(arguments, says, run) -> None
     assert result.exit_code == 2
     assert says in result.output
     assert "Traceback" not in result.output
+
+
+def test_recording_rules_are_written_for_a_baseline(run, tmp_path) -> None:
+    Baseline.from_frame({"x": [1.0, 2.0] * 200}, model="pay").save(tmp_path / "b.json")
+    arguments = ("promql", "--baseline", "b.json", "--model", "pay", "--interval", "30s", "--rows", "80", "--bins")
+    result = run(*arguments, "--output", "rules.yml", "--tests", "tests.yml")
+    assert (result.exit_code, result.output) == (0, "")
+    (group,) = yaml.safe_load(Path("rules.yml").read_text())["groups"]
+    assert group["name"] == "driftmeter pay training"
+    assert "ml_column_bins_bucket" in group["rules"][0]["expr"]
+    assert "[1h30s]" in group["rules"][0]["expr"]
+    assert yaml.safe_load(Path("tests.yml").read_text())["rule_files"] == ["rules.yml"]
+    assert run(*arguments, "--tests", "tests.yml").exit_code == 2
+    assert "No such file" in run("promql", "--baseline", "missing.json").output

@@ -4,14 +4,20 @@ from driftmeter.alerts._catalog import alerts
 from driftmeter.alerts._datadog import datadog_monitors
 from driftmeter.alerts._grafana import grafana_provisioning
 from driftmeter.alerts._prometheus import prometheus_rules, prometheus_tests
+from driftmeter.alerts._recording import promql_rules
+from driftmeter.alerts._recording_settings import Recording
+from driftmeter.alerts._recording_tests import promql_tests
 from driftmeter.alerts._settings import RUNBOOKS, Settings
 
 __all__ = [
     "RUNBOOKS",
+    "Recording",
     "Settings",
     "alerts",
     "datadog_monitors",
     "grafana_provisioning",
     "prometheus_rules",
     "prometheus_tests",
+    "promql_rules",
+    "promql_tests",
 ]

@@ -11,16 +11,20 @@ import click
 
 from driftmeter.alerts import (
     RUNBOOKS,
+    Recording,
     Settings,
     datadog_monitors,
     grafana_provisioning,
     prometheus_rules,
     prometheus_tests,
+    promql_rules,
+    promql_tests,
 )
-from driftmeter.config import duration, load
+from driftmeter.baseline import Baseline
+from driftmeter.config import Config, duration, load
 from driftmeter.environment_variables import DRIFTMETER_CONFIG
 from driftmeter.exceptions import ConfigError
-from driftmeter.prometheus_names import NAMINGS
+from driftmeter.prometheus_names import NAMINGS, Naming
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -40,9 +44,16 @@ class _Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+_CONFIG: Final = click.option(
+    "--config", "path", type=_PATH, help="The YAML file of the configuration, instead of DRIFTMETER_CONFIG."
+)
+_OUTPUT: Final = click.option("--output", "-o", type=_PATH, help="The file to write; by default standard output.")
+_TESTS: Final = click.option(
+    "--tests", type=_PATH, help="Also write unit tests of the rules, for promtool; needs --output."
+)
 _OPTIONS: Final = (
-    click.option("--config", type=_PATH, help="The YAML file of the configuration, instead of DRIFTMETER_CONFIG."),
-    click.option("--output", "-o", type=_PATH, help="The file to write; by default standard output."),
+    _CONFIG,
+    _OUTPUT,
     click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label of every alert."),
     click.option("--runbooks", default=RUNBOOKS, metavar="URL", help="The page that runbook links lead to."),
     click.option("--error-budget", default=0.001, show_default=True, help="The share of calls that may fail."),
@@ -79,15 +90,47 @@ def alerts() -> None:
 @alerts.command()
 @_with_settings
 @_NAMES
-@click.option("--tests", type=_PATH, help="Also write unit tests of the rules, for promtool; needs --output.")
+@_TESTS
 def prometheus(*, tests: Path | None, output: Path | None, **options: Any) -> None:
     """Write a rule file for Prometheus or Mimir."""
     settings = _settings(**options)
-    if tests is not None and output is None:
-        raise click.UsageError("--tests needs --output: the tests name the file of the rules.")
-    _write(prometheus_rules(settings), output)
-    if tests is not None and output is not None:
-        _write(prometheus_tests(settings, rules=_seen_from(tests, output)), tests)
+    _write_with_tests(prometheus_rules(settings), output, tests, lambda rules: prometheus_tests(settings, rules=rules))
+
+
+@alerts.command()
+@_CONFIG
+@_OUTPUT
+@_NAMES
+@_TESTS
+@click.option("--baseline", type=_PATH, required=True, help="The baseline file that windows are compared with.")
+@click.option("--model", default="", help="The model to take from a file that holds several.")
+@click.option("--interval", type=_Duration(), default="60s", show_default=True, help="How often processes export.")
+@click.option(
+    "--rows", type=click.IntRange(min=1), help="The least rows of a window that has a value; more rules the fewer."
+)
+@click.option("--bins", is_flag=True, help="Use ml.column.bins for all numeric columns, not native histograms.")
+def promql(
+    *,
+    path: Path | None,
+    output: Path | None,
+    names: Naming,
+    tests: Path | None,
+    baseline: Path,
+    model: str,
+    interval: float,
+    rows: int | None,
+    bins: bool,
+) -> None:
+    """Write recording rules that compute each column's distances from a baseline inside of Prometheus or Mimir."""
+    recording = Recording(
+        baseline=Baseline.load(baseline, model=model),
+        config=_config(path),
+        naming=names,
+        interval=interval,
+        least_rows=rows,
+        source="bins" if bins else "auto",
+    )
+    _write_with_tests(promql_rules(recording), output, tests, lambda rules: promql_tests(recording, rules=rules))
 
 
 @alerts.command()
@@ -108,11 +151,12 @@ def datadog(*, notify: str, output: Path | None, **options: Any) -> None:
     _write(datadog_monitors(_settings(**options), notify=notify), output)
 
 
-def _settings(*, config: Path | None, labels: tuple[str, ...], names: str = "otlp", **options: Any) -> Settings:
-    environ = dict(os.environ)
-    if config is not None:
-        environ[DRIFTMETER_CONFIG] = str(config)
-    return Settings(config=load(environ=environ), naming=names, labels=_pairs(labels), **options)  # type: ignore[arg-type]  # click has checked the choice
+def _settings(*, path: Path | None, labels: tuple[str, ...], names: Naming = "otlp", **options: Any) -> Settings:
+    return Settings(config=_config(path), naming=names, labels=_pairs(labels), **options)
+
+
+def _config(path: Path | None) -> Config:
+    return load(environ=os.environ if path is None else {**os.environ, DRIFTMETER_CONFIG: str(path)})
 
 
 def _pairs(labels: tuple[str, ...]) -> dict[str, str]:
@@ -120,6 +164,14 @@ def _pairs(labels: tuple[str, ...]) -> dict[str, str]:
     if wrong:
         raise ConfigError(f"label must be NAME=VALUE; got {wrong[0]!r}")
     return dict(label.split("=", 1) for label in labels)
+
+
+def _write_with_tests(rules: str, output: Path | None, tests: Path | None, make: Callable[[str], str]) -> None:
+    if tests is not None and output is None:
+        raise click.UsageError("--tests needs --output: the tests name the file of the rules.")
+    _write(rules, output)
+    if tests is not None and output is not None:
+        _write(make(_seen_from(tests, output)), tests)
 
 
 def _seen_from(tests: Path, rules: Path) -> str:

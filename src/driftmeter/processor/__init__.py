@@ -5,7 +5,7 @@ from driftmeter.processor._bins import PLAIN_BINS, Bins, baseline_bins, bins_of
 from driftmeter.processor._comparison import Comparer, Verdict
 from driftmeter.processor._counts import Counts
 from driftmeter.processor._finding import Finding
-from driftmeter.processor._grid import CategoricalGrid, NumericGrid, make_grid
+from driftmeter.processor._grid import MAX_BINS, CategoricalGrid, NumericGrid, make_grid
 from driftmeter.processor._model import Comparison, Evaluation
 from driftmeter.processor._processor import Processor, Watched
 from driftmeter.processor._rules import ColumnRules, Rules
@@ -14,6 +14,7 @@ from driftmeter.processor._turns import Event
 from driftmeter.processor._words import describe, describe_finding, percent
 
 __all__ = [
+    "MAX_BINS",
     "PLAIN_BINS",
     "Binned",
     "Bins",
