@@ -18,10 +18,6 @@ class Replaced:
         self._put.append((cls, name, vars(cls).get(name, _ABSENT), value))
         setattr(cls, name, value)
 
-    def has(self, cls: type, name: str) -> bool:
-        """Whether the class's attribute was replaced."""
-        return any(known is cls and attribute == name for known, attribute, *_ in self._put)
-
     def restore(self) -> None:
         """Put every original back, where nobody else has put something in its place."""
         while self._put:

@@ -13,28 +13,22 @@ from __future__ import annotations
 
 import functools
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, ClassVar, Final, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Final
 
 import numpy as np
-import wrapt
-from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # no __all__ there
-    BaseInstrumentor,
-)
 
 from driftmeter.instrumentation._booster_training import Evaluations, FunctionPatch, fit_estimator
-from driftmeter.instrumentation._call import Framework, call
-from driftmeter.instrumentation._instruments import use_providers
-from driftmeter.instrumentation._methods import Patches, is_watched
+from driftmeter.instrumentation._call import Framework
+from driftmeter.instrumentation._methods import Choose, Patches, is_watched
+from driftmeter.instrumentation._on_import import ImportInstrumentor
 from driftmeter.instrumentation._outermost import is_nested
-from driftmeter.instrumentation.sklearn import MAX_CLASSES, _subclasses
+from driftmeter.instrumentation._subclasses import SubclassHook, subclasses
+from driftmeter.instrumentation.sklearn import MAX_CLASSES, SklearnFramework
 from driftmeter.recorder import guard
 from driftmeter.schema import Kind, Role
 from driftmeter.tables import Names, Table
 from driftmeter.typing import AnyArray
-
-Choose: TypeAlias = Callable[[Any, str, tuple[Any, ...], dict[str, Any]], Framework | None]
-"""From the model, the method's name, and the call's arguments to what is told of it; None when it predicts nothing."""
 
 
 class BoosterPatches(Patches):
@@ -49,8 +43,7 @@ class BoosterPatches(Patches):
         evaluations: Callable[[Any], Evaluations | None],
         package: str,
     ) -> None:
-        super().__init__(framework, operations)
-        self._choose = choose
+        super().__init__(framework, operations, choose=choose)
         self._evaluations = evaluations
         self._package = package
 
@@ -67,24 +60,8 @@ class BoosterPatches(Patches):
             if is_watched(attribute):
                 setattr(cls, operation, attribute.__wrapped__)
 
-    def _watched(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
-        choose = self._choose
-
-        @functools.wraps(original)
-        def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_nested():
-                return original(self, *args, **kwargs)
-            framework: Framework | None = None
-            with guard:
-                framework = choose(self, operation, args, kwargs)
-            if framework is None:
-                return original(self, *args, **kwargs)
-            return call(original, self, args, kwargs, framework=framework, operation=operation)
-
-        return watched
-
-    def _trained(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
-        framework, evaluations = self._framework, self._evaluations
+    def _trained(self, framework: Framework, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
+        evaluations = self._evaluations
 
         @functools.wraps(original)
         def trained(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -97,8 +74,8 @@ class BoosterPatches(Patches):
         return trained
 
 
-class BoosterInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types
-    """Watches one boosting library from the day that it is imported."""
+class BoosterInstrumentor(ImportInstrumentor):
+    """Watches one boosting library's estimators, its native boosters, and its functions that train."""
 
     _package: ClassVar[str]
 
@@ -114,64 +91,29 @@ class BoosterInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # openteleme
         """Patch the library's functions that train."""
         return ()
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """The library is watched from the day that it is imported; without it nothing happens."""
-        return ()
+    def hooks(self) -> Mapping[str, Callable[[Any], None]]:
+        """Wait for the library."""
+        self._patches = self._new_patches()
+        self._hooked: list[SubclassHook | FunctionPatch] = []
+        return {self._package: self._patch}
 
-    def _instrument(self, **kwargs: Any) -> None:
-        use_providers(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
-        self._patches: Patches | None = None
-        self._hooks: list[_SubclassHook | FunctionPatch] = []
-        self._on = True
-        wrapt.register_post_import_hook(self._on_import, self._package)
-
-    def _on_import(self, module: Any) -> None:
-        if not self._on or self._patches is not None:
-            return
-        self._patches = patches = self._new_patches()
+    def _patch(self, module: Any) -> None:
         classes: list[type] = []
         with guard:
             for root in self._roots(module):
-                self._hooks.append(_SubclassHook(root, patches))
-                classes += _subclasses(root)
-            self._hooks += self._functions(module)
+                self._hooked.append(SubclassHook(root, self._patches.patch))
+                classes += subclasses(root)
+            self._hooked += self._functions(module)
         for cls in classes:
             with guard:
-                patches.patch(cls)
-
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        self._on = False
-        for hook in self._hooks:
-            hook.restore()
-        self._hooks.clear()
-        if self._patches is not None:
-            self._patches.restore()
-            self._patches = None
-
-
-class _SubclassHook:
-    """Lets patches see every class below a root as it is made: a program's own estimators mostly come late."""
-
-    def __init__(self, root: Any, patches: Patches) -> None:
-        self._root = root
-        self._found = found = vars(root).get("__init_subclass__")
-
-        def __init_subclass__(cls: type, /, **kwargs: Any) -> None:  # noqa: N807  # it takes the place of that method
-            if found is None:
-                super(root, cls).__init_subclass__(**kwargs)  # type: ignore[misc]  # cls is below root
-            else:
-                found.__get__(None, cls)(**kwargs)
-            with guard:
-                patches.patch(cls)
-
-        root.__init_subclass__ = classmethod(__init_subclass__)
+                self._patches.patch(cls)
 
     def restore(self) -> None:
-        """Leave the root as it was found."""
-        if self._found is None:
-            del self._root.__init_subclass__
-        else:
-            self._root.__init_subclass__ = self._found
+        """Put methods and functions back."""
+        for hooked in self._hooked:
+            hooked.restore()
+        self._hooked.clear()
+        self._patches.restore()
 
 
 def argument(args: tuple[Any, ...], kwargs: dict[str, Any], at: int, name: str) -> Any:
@@ -180,7 +122,7 @@ def argument(args: tuple[Any, ...], kwargs: dict[str, Any], at: int, name: str) 
 
 
 _PREDICTION: Final = Names.of(("prediction",))
-SCORE: Final = Names.of(("score",))
+_SCORE: Final = Names.of(("score",))
 SCORE_OF_ONE: Final = Names.of(("score.1",))
 """The probability of a native booster's positive class: its labels are 0 and 1."""
 
@@ -203,6 +145,22 @@ def scores(result: Any, *, single: Names) -> list[tuple[Role, Table]]:
     if values.ndim == 1:
         return [("score", Table(single, len(values), values[:, np.newaxis]))]
     return [("score", Table(_numbered("score", values.shape[1]), len(values), values))]
+
+
+class Margins(SklearnFramework):
+    """Beside a library's framework: an estimator that was asked for margins."""
+
+    def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
+        """Return the margins as scores."""
+        return super().outputs(model, "decision_function", result)
+
+
+class NativeMargins(SklearnFramework):
+    """Beside a library's framework: a native booster that was asked for margins."""
+
+    def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
+        """Return the margins as scores."""
+        return scores(result, single=_SCORE)
 
 
 def _flat(result: Any) -> AnyArray | None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, Protocol, TypeAlias
 
 from driftmeter.instrumentation import _pools
 from driftmeter.instrumentation._call import Framework, call
-from driftmeter.instrumentation._outermost import inside, is_nested
+from driftmeter.instrumentation._outermost import evaluating, is_nested
 from driftmeter.instrumentation._training import fit
+from driftmeter.recorder import active, guard
 
 TRAINING: Final = ("fit", "fit_predict", "fit_transform")
 EVALUATION: Final = ("score", "partial_fit")
@@ -23,22 +25,61 @@ EVALUATION: Final = ("score", "partial_fit")
 _MARK: Final = "__driftmeter_watched__"
 
 
+Choose: TypeAlias = Callable[[Any, str, tuple[Any, ...], dict[str, Any]], Framework | None]
+"""From the model, the method's name, and the call's arguments to what is told of it; None when it predicts nothing."""
+
+
+class Caller(Protocol):
+    """What performs a call that is watched: `driftmeter.instrumentation._call.call`, or what takes its place."""
+
+    def __call__(
+        self,
+        original: Callable[..., Any],
+        model: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        /,
+        *,
+        framework: Framework,
+        operation: str,
+    ) -> Any:
+        """Call the model's own method."""
+
+
 class Patches:
-    """The methods of one framework that are patched; each can be put back."""
+    """The methods of one framework that are patched; each can be put back.
+
+    Args:
+        framework: What the framework tells of every call; None where each call is told of by itself. Then trainings are
+            not watched.
+        operations: The methods that predict.
+        choose: Returns what is told of one call, by the model, the method's name and the arguments; None when that one
+            predicts nothing. By default the framework.
+        callers: By operation what performs its calls, where that is another than `call`.
+        training: The methods that train.
+        evaluation: The methods that evaluate.
+    """
 
     def __init__(
         self,
-        framework: Framework,
+        framework: Framework | None,
         operations: tuple[str, ...],
         *,
+        choose: Choose | None = None,
+        callers: Mapping[str, Caller] | None = None,
         training: tuple[str, ...] = TRAINING,
         evaluation: tuple[str, ...] = EVALUATION,
     ) -> None:
-        self._framework = framework
+        if choose is not None:
+            watched = partial(self._chosen, choose, callers or {})
+        elif framework is not None:
+            watched = partial(self._watched, framework)
+        else:
+            raise TypeError("framework or choose must be given; got neither")
         self._wrappers: dict[str, Callable[[Callable[..., Any], str], Callable[..., Any]]] = {
-            **dict.fromkeys(operations, self._watched),
-            **dict.fromkeys(training, self._trained),
-            **dict.fromkeys(evaluation, self._evaluated),
+            **dict.fromkeys(operations, watched),
+            **({} if framework is None else dict.fromkeys(training, partial(self._trained, framework))),
+            **dict.fromkeys(evaluation, lambda original, _: evaluating(original)),
         }
         self._operations = tuple(self._wrappers)
         self._classes: weakref.WeakSet[type] = weakref.WeakSet()
@@ -72,9 +113,7 @@ class Patches:
         self._own.add(wrapper)
         return wrapper
 
-    def _watched(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
-        framework = self._framework
-
+    def _watched(self, framework: Framework, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
         @functools.wraps(original)
         def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
             if is_nested():
@@ -83,9 +122,24 @@ class Patches:
 
         return watched
 
-    def _trained(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
-        framework = self._framework
+    def _chosen(
+        self, choose: Choose, callers: Mapping[str, Caller], original: Callable[..., Any], operation: str
+    ) -> Callable[..., Any]:
+        caller = callers.get(operation, call)
 
+        @functools.wraps(original)
+        def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+            framework: Framework | None = None
+            if not is_nested() and active() is not None:
+                with guard:
+                    framework = choose(self, operation, args, kwargs)
+            if framework is None:
+                return original(self, *args, **kwargs)
+            return caller(original, self, args, kwargs, framework=framework, operation=operation)
+
+        return watched
+
+    def _trained(self, framework: Framework, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
         @functools.wraps(original)
         def trained(self: Any, *args: Any, **kwargs: Any) -> Any:
             if is_nested():
@@ -93,15 +147,6 @@ class Patches:
             return fit(original, self, args, kwargs, framework=framework, operation=operation)
 
         return trained
-
-    def _evaluated(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:  # noqa: ARG002
-        @functools.wraps(original)
-        def evaluated(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_nested():
-                return original(self, *args, **kwargs)
-            return inside(original, self, *args, **kwargs)
-
-        return evaluated
 
     def restore(self) -> None:
         """Put every original back, where nobody else has put something in its place."""

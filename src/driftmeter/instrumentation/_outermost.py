@@ -6,6 +6,7 @@ takes the variable along, see `driftmeter.instrumentation._pools`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any, Final
@@ -23,6 +24,16 @@ def enter() -> Token[bool]:
 
 leave: Final[Callable[[Token[bool]], None]] = _inside.reset
 """Mark that it ended."""
+
+
+def evaluating(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method in the place of one that evaluates a model: what the model predicts in it is no serving."""
+
+    @functools.wraps(original)
+    def evaluated(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(self, *args, **kwargs) if is_nested() else inside(original, self, *args, **kwargs)
+
+    return evaluated
 
 
 def inside(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

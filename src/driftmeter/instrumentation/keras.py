@@ -11,23 +11,18 @@ Models go through their backend's ``Trainer``, and through ``Layer.__call__``, w
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
-
-import wrapt
-from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # no __all__ there
-    BaseInstrumentor,
-)
 
 from driftmeter.instrumentation import _pools
 from driftmeter.instrumentation._attributes import Replaced
 from driftmeter.instrumentation._call import call
-from driftmeter.instrumentation._instruments import use_providers
 from driftmeter.instrumentation._keras_call import KerasCall, is_symbolic, is_traced
-from driftmeter.instrumentation._outermost import inside, is_nested
+from driftmeter.instrumentation._on_import import ImportInstrumentor
+from driftmeter.instrumentation._outermost import evaluating, inside, is_nested
 from driftmeter.instrumentation._training import Training, shape_of, train
-from driftmeter.recorder import Registry, active, guard
+from driftmeter.recorder import Registry, active
 
 PREDICTION: Final = ("predict", "predict_on_batch")
 EVALUATION: Final = ("evaluate", "test_on_batch", "train_on_batch")
@@ -57,16 +52,6 @@ def _calling(original: Callable[..., Any]) -> Callable[..., Any]:
         if kwargs.get("training"):
             return inside(original, self, *args, **kwargs)
         return call(original, self, args, kwargs, framework=KerasCall(self), operation="__call__")
-
-    return watched
-
-
-def _evaluating(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_nested():
-            return original(self, *args, **kwargs)
-        return inside(original, self, *args, **kwargs)
 
     return watched
 
@@ -108,37 +93,29 @@ def _loss(history: Any) -> float | None:
 
 _WRAPPERS: Final[Mapping[str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = {
     **dict.fromkeys(PREDICTION, _predicting),
-    **dict.fromkeys(EVALUATION, _evaluating),
+    **dict.fromkeys(EVALUATION, evaluating),
     "fit": _fitting,
 }
 
 
-class KerasInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types
+class KerasInstrumentor(ImportInstrumentor):
     """Watches models that predict, are called, or are trained."""
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Keras is watched from the day that it is imported; without it nothing happens."""
-        return ()
-
-    def _instrument(self, **kwargs: Any) -> None:
-        use_providers(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
+    def hooks(self) -> Mapping[str, Callable[[Any], None]]:
+        """Wait for Keras."""
         self._replaced = Replaced()
-        self._on = True
         _pools.follow()
-        wrapt.register_post_import_hook(self._on_import, "keras")
+        return {"keras": self._patch}
 
-    def _on_import(self, keras: Any) -> None:
-        with guard:
-            if not self._on or self._replaced.has(keras.Model, "__call__"):
-                return
-            for operation, watching in _WRAPPERS.items():
-                # The backend's own trainer has them; a model of the program's own that has them too calls that one.
-                owner = next((cls for cls in keras.Model.__mro__ if operation in vars(cls)), None)
-                if owner is not None:
-                    self._replaced.put(owner, operation, watching(vars(owner)[operation]))
-            self._replaced.put(keras.Model, "__call__", _calling(keras.Model.__call__))
+    def _patch(self, keras: Any) -> None:
+        for operation, watching in _WRAPPERS.items():
+            # The backend's own trainer has them; a model of the program's own that has them too calls that one.
+            owner = next((cls for cls in keras.Model.__mro__ if operation in vars(cls)), None)
+            if owner is not None:
+                self._replaced.put(owner, operation, watching(vars(owner)[operation]))
+        self._replaced.put(keras.Model, "__call__", _calling(keras.Model.__call__))
 
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        self._on = False
+    def restore(self) -> None:
+        """Put the methods back."""
         self._replaced.restore()
         _pools.unfollow()

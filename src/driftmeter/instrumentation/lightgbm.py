@@ -17,10 +17,11 @@ import numpy as np
 
 from driftmeter.instrumentation._booster_training import Evaluations, FunctionPatch, final_loss, native_training
 from driftmeter.instrumentation._boosters import (
-    SCORE,
     SCORE_OF_ONE,
     BoosterInstrumentor,
     BoosterPatches,
+    Margins,
+    NativeMargins,
     argument,
     predictions,
     scores,
@@ -57,11 +58,8 @@ class LightgbmFramework(SklearnFramework):
         return super().outputs(model, operation, result)
 
 
-class _Margins(LightgbmFramework):
+class _Margins(Margins, LightgbmFramework):
     """An estimator asked for ``raw_score``."""
-
-    def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
-        return super().outputs(model, "decision_function", result)
 
 
 class _Native(LightgbmFramework):
@@ -74,11 +72,8 @@ class _Native(LightgbmFramework):
         return scores(result, single=SCORE_OF_ONE) if _facts_of(model).classifies else predictions(result)
 
 
-class _NativeMargins(_Native):
+class _NativeMargins(NativeMargins, _Native):
     """A Booster asked for ``raw_score``."""
-
-    def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
-        return scores(result, single=SCORE)
 
 
 _ESTIMATOR: Final = LightgbmFramework()

@@ -9,22 +9,18 @@ from __future__ import annotations
 import functools
 import time
 import weakref
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from typing import Any, Final, cast
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, Final
 from urllib.parse import urlparse
 
 import numpy as np
-import wrapt
 from opentelemetry import context, trace
-from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # no __all__ there
-    BaseInstrumentor,
-)
 
-from driftmeter.instrumentation._call import Framework, _Call, _fail, _finish, _start, call
-from driftmeter.instrumentation._instruments import use_providers
-from driftmeter.instrumentation._methods import _MARK, Patches
+from driftmeter.instrumentation._call import Framework, _Call, _fail, _finish, _start
+from driftmeter.instrumentation._methods import Patches
+from driftmeter.instrumentation._on_import import ImportInstrumentor
 from driftmeter.instrumentation._onnx_values import columns_of
-from driftmeter.instrumentation._outermost import enter, is_nested, leave
+from driftmeter.instrumentation._outermost import enter, leave
 from driftmeter.instrumentation.sklearn import MAX_CLASSES, SklearnFramework
 from driftmeter.instrumentation.sklearn import OPERATIONS as _OF_SKLEARN
 from driftmeter.recorder import Identity, active, guard
@@ -147,7 +143,8 @@ _ROWS: Final = MlflowFramework()
 _CONVERSATION: Final = Conversation()
 
 
-def _choose(operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> MlflowFramework:
+def _choose(model: Any, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> MlflowFramework:  # noqa: ARG001
+    """Tell rows from conversations."""
     data = args[0] if args else kwargs.get("data")
     if isinstance(data, list) and data:
         data = data[0]
@@ -168,29 +165,6 @@ def _told_of(model: Any, uri: str = "") -> Told:
         kept = (weakref.ref(model, lambda _: _known.pop(key, None)), Told(model, uri))
         _known[key] = kept
     return kept[1]
-
-
-class _Methods(Patches):
-    """Patches that tell rows from conversations."""
-
-    def __init__(self) -> None:
-        super().__init__(cast("Framework", None), OPERATIONS)  # each call has one
-
-    def _watched(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
-        follow = _call_stream if operation == "predict_stream" else call
-
-        @functools.wraps(original)
-        def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-            framework: MlflowFramework | None = None
-            if active() is not None and not is_nested():
-                with guard:
-                    framework = _choose(operation, args, kwargs)
-            if framework is None:
-                return original(self, *args, **kwargs)
-            return follow(original, self, args, kwargs, framework=framework, operation=operation)
-
-        setattr(watched, _MARK, watched)
-        return watched
 
 
 def _call_stream(
@@ -254,41 +228,29 @@ def _step(started: _Call, advance: Callable[[Any], Any], value: Any) -> Any:
         leave(token)
 
 
-class MlflowInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types
+class MlflowInstrumentor(ImportInstrumentor):
     """Watches MLflow's Python functions, and under which name they are loaded."""
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """MLflow is watched from the day that it is imported; without it nothing happens."""
-        return ()
-
-    def _instrument(self, **kwargs: Any) -> None:
-        use_providers(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
-        self._patches: Patches | None = None
+    def hooks(self) -> Mapping[str, Callable[[Any], None]]:
+        """Wait for the module of Python functions."""
+        self._patches = Patches(None, OPERATIONS, choose=_choose, callers={"predict_stream": _call_stream})
         self._module: Any = None
-        self._on = True
-        wrapt.register_post_import_hook(self._on_import, "mlflow.pyfunc")
+        return {"mlflow.pyfunc": self._patch}
 
-    def _on_import(self, module: Any) -> None:
-        with guard:
-            if not self._on or self._patches is not None:
-                return
-            self._patches = _Methods()
-            for name in ("PyFuncModel", "_ServedPyFuncModel"):
-                if hasattr(module, name):
-                    self._patches.patch(getattr(module, name))
-            self._module = module
-            self._load_model = _remembering(module.load_model)
-            module.load_model = self._load_model
+    def _patch(self, module: Any) -> None:
+        for name in ("PyFuncModel", "_ServedPyFuncModel"):
+            if hasattr(module, name):
+                self._patches.patch(getattr(module, name))
+        self._module = module
+        self._load_model = _remembering(module.load_model)
+        module.load_model = self._load_model
 
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        self._on = False
-        if self._patches is not None:
-            self._patches.restore()
-            self._patches = None
-        if self._module is not None:
-            if self._module.load_model is self._load_model:
-                self._module.load_model = self._load_model.__wrapped__
-            self._module = None
+    def restore(self) -> None:
+        """Put the methods back, and the function that loads."""
+        self._patches.restore()
+        if self._module is not None and self._module.load_model is self._load_model:
+            self._module.load_model = self._load_model.__wrapped__
+        self._module = None
 
 
 def _remembering(load_model: Callable[..., Any]) -> Any:

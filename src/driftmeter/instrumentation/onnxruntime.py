@@ -6,24 +6,17 @@ metadata, once a session. Values are read where they are: what sits on a device 
 
 from __future__ import annotations
 
-import functools
 import re
 import time
 import weakref
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
-import wrapt
-from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # no __all__ there
-    BaseInstrumentor,
-)
-
-from driftmeter.instrumentation._call import Framework, _Call, _fail, _finish, _start, call
-from driftmeter.instrumentation._instruments import use_providers
-from driftmeter.instrumentation._methods import _MARK, Patches
+from driftmeter.instrumentation._call import Framework, _Call, _fail, _finish, _start
+from driftmeter.instrumentation._methods import Patches
+from driftmeter.instrumentation._on_import import ImportInstrumentor
 from driftmeter.instrumentation._onnx_told import Told, device_of
 from driftmeter.instrumentation._onnx_values import bound_inputs, bound_outputs, output_tables, rows_of, waits
-from driftmeter.instrumentation._outermost import is_nested
 from driftmeter.recorder import Identity, active, guard
 from driftmeter.schema import Role
 from driftmeter.tables import Table
@@ -81,27 +74,9 @@ class _Run:
         return output_tables(self._told, dict(zip(names, result, strict=False)))
 
 
-class _Methods(Patches):
-    """Patches that tell of each run by itself: what it asks for says what it returns."""
-
-    def __init__(self) -> None:
-        super().__init__(cast("Framework", None), OPERATIONS)  # each run is one
-
-    def _watched(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
-        follow = _call_async if operation == "run_async" else call
-
-        @functools.wraps(original)
-        def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-            run: _Run | None = None
-            if active() is not None and not is_nested():
-                with guard:
-                    run = _Run(_told_of(self), operation, args, kwargs)
-            if run is None:
-                return original(self, *args, **kwargs)
-            return follow(original, self, args, kwargs, framework=run, operation=operation)
-
-        setattr(watched, _MARK, watched)
-        return watched
+def _choose(session: Any, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Run:
+    """Tell of each run by itself: what it asks for says what it returns."""
+    return _Run(_told_of(session), operation, args, kwargs)
 
 
 class _Pending:
@@ -185,27 +160,14 @@ def _told_of(session: Any) -> Told:
     return told
 
 
-class OnnxRuntimeInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types
+class OnnxRuntimeInstrumentor(ImportInstrumentor):
     """Watches the runs of every ONNX Runtime session."""
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """ONNX Runtime is watched from the day that it is imported; without it nothing happens."""
-        return ()
+    def hooks(self) -> Mapping[str, Callable[[Any], None]]:
+        """Wait for the module of the class that all sessions derive from."""
+        self._patches = patches = Patches(None, OPERATIONS, choose=_choose, callers={"run_async": _call_async})
+        return {_MODULE: lambda module: patches.patch(module.Session)}
 
-    def _instrument(self, **kwargs: Any) -> None:
-        use_providers(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
-        self._patches: Patches | None = None
-        self._on = True
-        wrapt.register_post_import_hook(self._on_import, _MODULE)
-
-    def _on_import(self, module: Any) -> None:
-        with guard:
-            if self._on and self._patches is None:
-                self._patches = _Methods()
-                self._patches.patch(module.Session)
-
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        self._on = False
-        if self._patches is not None:
-            self._patches.restore()
-            self._patches = None
+    def restore(self) -> None:
+        """Put the session's methods back."""
+        self._patches.restore()

@@ -7,19 +7,16 @@ the program does not import itself; those that are there already are found as su
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-import wrapt
-from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # no __all__ there
-    BaseInstrumentor,
-)
 
-from driftmeter.instrumentation._instruments import use_providers
 from driftmeter.instrumentation._methods import Patches
+from driftmeter.instrumentation._on_import import ImportInstrumentor
+from driftmeter.instrumentation._subclasses import SubclassHook, subclasses
 from driftmeter.recorder import Identity, guard
 from driftmeter.schema import Kind, Role
 from driftmeter.sketches import category_name
@@ -114,65 +111,35 @@ def _names_of_scores(labels: tuple[Any, ...], types: tuple[type, ...]) -> Names:
     return Names.of([f"score.{category_name(label)}" for label in labels])
 
 
-class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types
+class SklearnInstrumentor(ImportInstrumentor):
     """Watches ``predict``, ``predict_proba``, ``decision_function`` and ``fit`` of every estimator."""
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """scikit-learn is watched from the day that it is imported; without it nothing happens."""
-        return ()
-
-    def _instrument(self, **kwargs: Any) -> None:
-        use_providers(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
+    def hooks(self) -> Mapping[str, Callable[[Any], None]]:
+        """Wait for the modules of estimators and of scorers."""
         self._patches = Patches(SklearnFramework(), OPERATIONS)
-        self._base: Any = None
-        self._on = True
         # Scorers, which searches and cross validation call, predict too, and that is no serving either.
         self._scorers = Patches(SklearnFramework(), (), training=(), evaluation=("__call__",))
-        wrapt.register_post_import_hook(self._on_import, "sklearn.base")
-        wrapt.register_post_import_hook(self._on_import_of_metrics, "sklearn.metrics")
+        self._hook_of_base: SubclassHook | None = None
+        return {"sklearn.base": self._patch, "sklearn.metrics": self._patch_scorers}
 
-    def _on_import(self, module: Any) -> None:
-        found: list[type] = []
-        with guard:
-            if not self._on or self._base is not None:
-                return
-            self._base = module.BaseEstimator
-            self._inherited = self._base.__dict__.get("__init_subclass__")
-            self._base.__init_subclass__ = classmethod(self._watching_subclasses(self._base))
-            found = _subclasses(self._base)
+    def _patch(self, module: Any) -> None:
+        found = subclasses(module.BaseEstimator)
+        self._hook_of_base = SubclassHook(module.BaseEstimator, self._patches.patch)
         for cls in found:
             with guard:
                 self._patches.patch(cls)
 
-    def _on_import_of_metrics(self, module: Any) -> None:
-        with guard:
-            if self._on:
-                for scorer in _scorers(module):
-                    self._scorers.patch(type(scorer))
+    def _patch_scorers(self, module: Any) -> None:
+        for scorer in _scorers(module):
+            self._scorers.patch(type(scorer))
 
-    def _watching_subclasses(self, base: Any) -> Any:
-        patches, inherited = self._patches, self._inherited
-
-        def __init_subclass__(cls: type, **kwargs: Any) -> None:  # noqa: N807  # it takes the place of that method
-            if inherited is None:
-                super(base, cls).__init_subclass__(**kwargs)  # type: ignore[misc]  # cls is below base
-            else:
-                inherited.__get__(None, cls)(**kwargs)
-            with guard:
-                patches.patch(cls)
-
-        return __init_subclass__
-
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        self._on = False
+    def restore(self) -> None:
+        """Put the methods back."""
         self._patches.restore()
         self._scorers.restore()
-        if self._base is not None:
-            if self._inherited is None:
-                del self._base.__init_subclass__
-            else:
-                self._base.__init_subclass__ = self._inherited
-            self._base = None
+        if self._hook_of_base is not None:
+            self._hook_of_base.restore()
+            self._hook_of_base = None
 
 
 class _Unfitted:
@@ -187,14 +154,3 @@ def _scorers(metrics: Any) -> list[Any]:
     with contextlib.suppress(TypeError, ValueError):  # before 1.5 there is no public way to make the second one
         scorers.append(metrics.check_scoring(_Unfitted(), scoring=["accuracy"]))
     return scorers
-
-
-def _subclasses(cls: type) -> list[type]:
-    found: dict[type, None] = {}
-    pending = [cls]
-    while pending:
-        current = pending.pop()
-        if current not in found:
-            found[current] = None
-            pending += type.__subclasses__(current)
-    return list(found)

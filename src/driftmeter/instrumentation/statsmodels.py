@@ -6,22 +6,15 @@ forecasts of time series, which take a start and an end instead of rows.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
-import wrapt
-from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # no __all__ there
-    BaseInstrumentor,
-)
 
-from driftmeter.instrumentation._call import Framework, call
-from driftmeter.instrumentation._instruments import use_providers
-from driftmeter.instrumentation._methods import _MARK, Patches
-from driftmeter.instrumentation._outermost import is_nested
+from driftmeter.instrumentation._methods import Patches
+from driftmeter.instrumentation._on_import import ImportInstrumentor
 from driftmeter.instrumentation.sklearn import MAX_CLASSES
-from driftmeter.recorder import Identity, active, guard
+from driftmeter.recorder import Identity, guard
 from driftmeter.schema import Role
 from driftmeter.sketches import category_name
 from driftmeter.tables import Names, Table, UnreadableError, tabulate
@@ -98,7 +91,7 @@ def _categories(model: Any, width: int) -> list[str]:
     return [category_name(one) for one in labels] if labels is not None and len(labels) == width else []
 
 
-def _choose(results: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Prediction | None:
+def _choose(results: Any, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Prediction | None:  # noqa: ARG001
     """Return what is told of a call; None where it has no rows of its own."""
     model = results.model
     rows = args[0] if args else kwargs.get("exog")
@@ -133,47 +126,19 @@ def _columns(rows: Any, names: Sequence[str]) -> dict[str, Any]:
     return {name: table.column(at) for at, name in enumerate(table.names)}
 
 
-class _Methods(Patches):
-    """Patches that look at each call's arguments: without rows it is no serving."""
-
-    def __init__(self) -> None:
-        super().__init__(cast("Framework", None), OPERATIONS)  # each prediction is one
-
-    def _watched(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-            prediction: _Prediction | None = None
-            if active() is not None and not is_nested():
-                with guard:
-                    prediction = _choose(self, args, kwargs)
-            if prediction is None:
-                return original(self, *args, **kwargs)
-            return call(original, self, args, kwargs, framework=prediction, operation=operation)
-
-        setattr(watched, _MARK, watched)
-        return watched
-
-
-class StatsmodelsInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types
+class StatsmodelsInstrumentor(ImportInstrumentor):
     """Watches ``predict`` and ``get_prediction`` of fitted results."""
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """It is watched from the day that it is imported; without it nothing happens."""
-        return ()
+    def hooks(self) -> Mapping[str, Callable[[Any], None]]:
+        """Wait for the modules of the classes of results."""
+        self._patches = Patches(None, OPERATIONS, choose=_choose)
+        return dict.fromkeys(dict(_CLASSES), self._patch)
 
-    def _instrument(self, **kwargs: Any) -> None:
-        use_providers(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
-        self._patches: Patches | None = _Methods()
-        for module in dict(_CLASSES):
-            wrapt.register_post_import_hook(self._on_import, module)
-
-    def _on_import(self, module: Any) -> None:
+    def _patch(self, module: Any) -> None:
         for name in (known for path, known in _CLASSES if path == module.__name__):
             with guard:
-                if self._patches is not None:
-                    self._patches.patch(getattr(module, name))
+                self._patches.patch(getattr(module, name))
 
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        if self._patches is not None:
-            self._patches.restore()
-            self._patches = None
+    def restore(self) -> None:
+        """Put the methods back."""
+        self._patches.restore()

@@ -19,20 +19,17 @@ from __future__ import annotations
 import functools
 import operator
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import wrapt
-from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # no __all__ there
-    BaseInstrumentor,
-)
 
 from driftmeter.instrumentation import _pools, _tensors
 from driftmeter.instrumentation._attributes import Replaced
 from driftmeter.instrumentation._call import call
 from driftmeter.instrumentation._declared import declare, is_declared
 from driftmeter.instrumentation._device_copies import Cuda, DeviceCopies
-from driftmeter.instrumentation._instruments import use_providers
+from driftmeter.instrumentation._on_import import ImportInstrumentor
 from driftmeter.instrumentation._outermost import inside, is_nested
 from driftmeter.instrumentation._torch_call import TorchCall
 from driftmeter.recorder import Registry, active, guard
@@ -180,37 +177,28 @@ def _model_of(module: Any, registry: Registry) -> Any:
     return module
 
 
-class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types
+class TorchInstrumentor(ImportInstrumentor):
     """Watches the outermost call of modules in evaluation mode."""
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """PyTorch is watched from the day that it is imported; without it nothing happens."""
-        return ()
-
-    def _instrument(self, **kwargs: Any) -> None:
-        use_providers(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
-        self._module: Any = None
+    def hooks(self) -> Mapping[str, Callable[[Any], None]]:
+        """Wait for PyTorch."""
         self._replaced = Replaced()
-        self._on = True
-        wrapt.register_post_import_hook(self._on_import, "torch")
+        self._follows_pools = False
+        return {"torch": self._patch}
 
-    def _on_import(self, torch: Any) -> None:
-        with guard:
-            if not self._on or self._module is not None:
-                return
-            module = torch.nn.Module
-            original = module.__call__
-            watched = _Watch(torch, original).function
-            for name in _ATTRIBUTES:
-                if vars(module).get(name) is original:
-                    self._replaced.put(module, name, watched)
-            self._module = module
-            _pools.follow()
+    def _patch(self, torch: Any) -> None:
+        module = torch.nn.Module
+        original = module.__call__
+        watched = _Watch(torch, original).function
+        for name in _ATTRIBUTES:
+            if vars(module).get(name) is original:
+                self._replaced.put(module, name, watched)
+        self._follows_pools = True
+        _pools.follow()
 
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        self._on = False
-        if self._module is None:
-            return
+    def restore(self) -> None:
+        """Put the function back that calls modules."""
         self._replaced.restore()
-        self._module = None
-        _pools.unfollow()
+        if self._follows_pools:
+            self._follows_pools = False
+            _pools.unfollow()

@@ -14,21 +14,16 @@ own, ``Trainer.evaluate`` an evaluation: what the network predicts inside of the
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import GeneratorType
 from typing import Any, Final
-
-import wrapt
-from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # no __all__ there
-    BaseInstrumentor,
-)
 
 from driftmeter.instrumentation import _pools
 from driftmeter.instrumentation._attributes import Replaced
 from driftmeter.instrumentation._call import call
 from driftmeter.instrumentation._declared import declare, is_declared
-from driftmeter.instrumentation._instruments import use_providers
-from driftmeter.instrumentation._outermost import inside, is_nested
+from driftmeter.instrumentation._on_import import ImportInstrumentor
+from driftmeter.instrumentation._outermost import evaluating, inside, is_nested
 from driftmeter.instrumentation._pipelines import (
     PipelineCall,
     StreamedBatch,
@@ -121,14 +116,6 @@ def _watched_train(original: Callable[..., Any]) -> Callable[..., Any]:
     return watched
 
 
-def _watched_evaluate(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return original(self, *args, **kwargs) if is_nested() else inside(original, self, *args, **kwargs)
-
-    return watched
-
-
 def _training(trainer: Any, registry: Registry) -> Training:
     network, told, dataset = trainer.model, trainer.args, trainer.train_dataset
     names = ("learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "weight_decay")
@@ -213,36 +200,27 @@ _WATCHED: Final = (
     ("transformers.pipelines.base", "Pipeline", "forward", _watched_forward),
     ("transformers.generation.utils", "GenerationMixin", "generate", _watched_generate),
     ("transformers.trainer", "Trainer", "train", _watched_train),
-    ("transformers.trainer", "Trainer", "evaluate", _watched_evaluate),
+    ("transformers.trainer", "Trainer", "evaluate", evaluating),
 )
 
 
-class TransformersInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # opentelemetry-instrumentation ships no types
+class TransformersInstrumentor(ImportInstrumentor):
     """Watches pipelines, ``generate`` and the trainer."""
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """Transformers are watched from the day that they are imported; without them nothing happens."""
-        return ()
-
-    def _instrument(self, **kwargs: Any) -> None:
-        use_providers(tracer_provider=kwargs.get("tracer_provider"), meter_provider=kwargs.get("meter_provider"))
+    def hooks(self) -> Mapping[str, Callable[[Any], None]]:
+        """Wait for the modules of the classes that are watched: each is imported when it is needed."""
         self._replaced = Replaced()
-        self._on = True
         _pools.follow()
-        for name in dict.fromkeys(module for module, *_ in _WATCHED):
-            wrapt.register_post_import_hook(self._on_import, name)
+        return {module: self._patch for module, *_ in _WATCHED}
 
-    def _on_import(self, module: Any) -> None:
-        with guard:
-            if not self._on:
-                return
-            for name, owner, attribute, watched in _WATCHED:
-                cls = getattr(module, owner, None) if module.__name__ == name else None
-                original = vars(cls).get(attribute) if cls is not None else None
-                if cls is not None and original is not None and not self._replaced.has(cls, attribute):
-                    self._replaced.put(cls, attribute, watched(original))
+    def _patch(self, module: Any) -> None:
+        for name, owner, attribute, watched in _WATCHED:
+            cls = getattr(module, owner, None) if module.__name__ == name else None
+            original = vars(cls).get(attribute) if cls is not None else None
+            if cls is not None and original is not None:
+                self._replaced.put(cls, attribute, watched(original))
 
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        self._on = False
+    def restore(self) -> None:
+        """Put the methods back."""
         self._replaced.restore()
         _pools.unfollow()

@@ -19,10 +19,11 @@ import numpy as np
 
 from driftmeter.instrumentation._booster_training import Evaluations, FunctionPatch, final_loss, native_training
 from driftmeter.instrumentation._boosters import (
-    SCORE,
     SCORE_OF_ONE,
     BoosterInstrumentor,
     BoosterPatches,
+    Margins,
+    NativeMargins,
     argument,
     predictions,
     scores,
@@ -70,11 +71,8 @@ class XgboostFramework(SklearnFramework):
         return ordinal_in(told) if told and _is_built_for_cuda() else None
 
 
-class _Margins(XgboostFramework):
+class _Margins(Margins, XgboostFramework):
     """An estimator asked for ``output_margin``."""
-
-    def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
-        return super().outputs(model, "decision_function", result)
 
 
 class _Ranks(XgboostFramework):
@@ -107,11 +105,8 @@ class _Native(XgboostFramework):
         return ordinal_in(_told_of(model).device) if _is_built_for_cuda() else None
 
 
-class _NativeMargins(_Native):
+class _NativeMargins(NativeMargins, _Native):
     """A Booster asked for margins."""
-
-    def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
-        return scores(result, single=SCORE)
 
 
 _ESTIMATOR: Final = XgboostFramework()
