@@ -3,7 +3,9 @@
 features are copied -> span starts -> the model's own method -> span ends -> duration, rows, outputs
 
 A framework's module needs a `Framework`, and either `Patches` of its classes' methods or `call` for each call that it
-intercepts by itself. What trains is for `driftmeter.instrumentation._training`.
+intercepts by itself. A call that ends elsewhere than it begins, in a callback or with the last piece of a stream, is
+watched by `start_call` and then `finish_call` or `fail_call`. What trains is for
+`driftmeter.instrumentation._training`.
 
 Features are copied before the model runs, since some models change their input (``copy=False``), and recorded when it
 has run, together with what it predicted, so that both belong to the same interval. Rows of a call that fails are
@@ -65,7 +67,7 @@ class Framework(Protocol):
         """Return what the model predicted, as tables of rows."""
 
 
-class _Call:
+class StartedCall:
     """What is known of one call while the model runs."""
 
     __slots__ = ("features", "framework", "known", "model", "registry", "rows", "seen", "span", "unreadable", "usage")
@@ -118,15 +120,15 @@ def call(
         return original(model, *args, **kwargs)
     token = _outermost.enter()
     try:
-        started: _Call | None = None
+        started: StartedCall | None = None
         with guard:
-            started = _start(registry, framework, model, operation, framework.features(args, kwargs))
+            started = start_call(registry, framework, model, operation, framework.features(args, kwargs))
         return original(model, *args, **kwargs) if started is None else _run(started, original, args, kwargs)
     finally:
         _outermost.leave(token)
 
 
-def _run(started: _Call, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _run(started: StartedCall, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     attached = context.attach(trace.set_span_in_context(started.span))
     begin = time.perf_counter()
     try:
@@ -134,18 +136,27 @@ def _run(started: _Call, original: Callable[..., Any], args: tuple[Any, ...], kw
     except BaseException as error:
         duration = time.perf_counter() - begin
         with guard:
-            _fail(started, error, duration)
+            fail_call(started, error, duration)
         raise
     else:
         duration = time.perf_counter() - begin
         with guard:
-            _finish(started, result, duration)
+            finish_call(started, result, duration)
         return result
     finally:
         context.detach(attached)
 
 
-def _start(registry: Registry, framework: Framework, model: Any, operation: str, source: Any) -> _Call:
+def start_call(registry: Registry, framework: Framework, model: Any, operation: str, source: Any) -> StartedCall:
+    """Begin a call: copy its features and start its span; whoever calls the model makes that the current one.
+
+    Args:
+        registry: The registry in force.
+        framework: What the model's framework tells.
+        model: The model object.
+        operation: The method's name.
+        source: The rows, as the framework's ``features`` returns them.
+    """
     if registry.before_record is not None:
         registry.ask_for_readers()
     told = framework.feature_names(model)
@@ -161,7 +172,7 @@ def _start(registry: Registry, framework: Framework, model: Any, operation: str,
         if features is not None:
             features = known.named(features, registry)
             known.remember(features, source, told, registry.baseline_features)
-    started = _Call(registry, framework, model, known)
+    started = StartedCall(registry, framework, model, known)
     attributes = known.attributes
     if features is None:
         started.unreadable = unreadable
@@ -208,7 +219,8 @@ def _known(
     return known
 
 
-def _fail(started: _Call, error: BaseException, duration: float) -> None:
+def fail_call(started: StartedCall, error: BaseException, duration: float) -> None:
+    """End a call that failed, after so many seconds."""
     kind = type(error).__qualname__
     known = started.known
     known.instruments.duration.record(duration, {**known.attributes, semconv.ERROR_TYPE: kind})
@@ -225,7 +237,8 @@ def _fail(started: _Call, error: BaseException, duration: float) -> None:
         _last_looked.set(None)  # the next look at these rows is the first one
 
 
-def _finish(started: _Call, result: Any, duration: float) -> None:
+def finish_call(started: StartedCall, result: Any, duration: float) -> None:
+    """End a call that succeeded, after so many seconds, and record its rows and what it predicted."""
     known = started.known
     outputs = _captured_outputs(started, result) if known.captures else None
     started.end_span()
@@ -248,7 +261,7 @@ def _finish(started: _Call, result: Any, duration: float) -> None:
         seeker.look(tables, started.span.get_span_context(), now=started.registry.clock())
 
 
-def _captured_outputs(started: _Call, result: Any) -> list[tuple[Role, Table]] | None:
+def _captured_outputs(started: StartedCall, result: Any) -> list[tuple[Role, Table]] | None:
     """Return what a small batch's call predicted, which its span tells; None where it does not."""
     recorder = started.known.bound.recorder
     if recorder is None or (started.rows or 0) > MAX_ROWS or not started.span.is_recording():

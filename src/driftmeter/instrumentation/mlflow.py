@@ -16,7 +16,7 @@ from urllib.parse import urlparse
 import numpy as np
 from opentelemetry import context, trace
 
-from driftmeter.instrumentation._call import Framework, _Call, _fail, _finish, _start
+from driftmeter.instrumentation._call import Framework, StartedCall, fail_call, finish_call, start_call
 from driftmeter.instrumentation._methods import Patches
 from driftmeter.instrumentation._on_import import ImportInstrumentor
 from driftmeter.instrumentation._onnx_values import columns_of
@@ -180,11 +180,11 @@ def _call_stream(
     stream = original(model, *args, **kwargs)
 
     def watched() -> Generator[Any, Any, Any]:
-        started: _Call | None = None
+        started: StartedCall | None = None
         registry = active()
         with guard:
             if registry is not None:
-                started = _start(registry, framework, model, operation, framework.features(args, kwargs))
+                started = start_call(registry, framework, model, operation, framework.features(args, kwargs))
         if started is None:
             return (yield from stream)
         return (yield from _chunks(started, stream))
@@ -192,7 +192,7 @@ def _call_stream(
     return watched()
 
 
-def _chunks(started: _Call, stream: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+def _chunks(started: StartedCall, stream: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
     begin = time.perf_counter()
     try:
         advance, value = stream.send, None
@@ -207,17 +207,17 @@ def _chunks(started: _Call, stream: Generator[Any, Any, Any]) -> Generator[Any, 
                 advance, value = stream.throw, error
     except (StopIteration, GeneratorExit) as end:
         with guard:
-            _finish(started, None, time.perf_counter() - begin)
+            finish_call(started, None, time.perf_counter() - begin)
         if isinstance(end, GeneratorExit):
             raise
         return end.value
     except BaseException as error:
         with guard:
-            _fail(started, error, time.perf_counter() - begin)
+            fail_call(started, error, time.perf_counter() - begin)
         raise
 
 
-def _step(started: _Call, advance: Callable[[Any], Any], value: Any) -> Any:
+def _step(started: StartedCall, advance: Callable[[Any], Any], value: Any) -> Any:
     """Let the model make its next chunk: only meanwhile is this thread inside of its call."""
     token = enter()
     attached = context.attach(trace.set_span_in_context(started.span))

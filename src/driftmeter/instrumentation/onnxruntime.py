@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from driftmeter.instrumentation._call import Framework, _Call, _fail, _finish, _start
+from driftmeter.instrumentation._call import Framework, StartedCall, fail_call, finish_call, start_call
 from driftmeter.instrumentation._methods import Patches
 from driftmeter.instrumentation._on_import import ImportInstrumentor
 from driftmeter.instrumentation._onnx_told import Told, device_of
@@ -84,8 +84,8 @@ class _Pending:
 
     __slots__ = ("_begin", "_started")
 
-    def __init__(self, started: _Call) -> None:
-        self._started: list[_Call] = [started]
+    def __init__(self, started: StartedCall) -> None:
+        self._started: list[StartedCall] = [started]
         self._begin = time.perf_counter()
 
     def wrap(self, callback: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,9 +104,9 @@ class _Pending:
         while self._started:
             started = self._started.pop()
             if error is None:
-                _finish(started, results, duration)
+                finish_call(started, results, duration)
             else:
-                _fail(started, error, duration)
+                fail_call(started, error, duration)
 
 
 _Other: Final = type("_OTHER", (Exception,), {})
@@ -135,7 +135,7 @@ def _call_async(
     with guard:
         callback = args[2] if len(args) > 2 else kwargs.get("callback")
         if registry is not None and callable(callback):
-            started = _start(registry, framework, session, operation, framework.features(args, kwargs))
+            started = start_call(registry, framework, session, operation, framework.features(args, kwargs))
             pending = _Pending(started)
             if len(args) > 2:
                 args = (*args[:2], pending.wrap(callback), *args[3:])
