@@ -325,13 +325,20 @@ def test_more_bytes_than_the_limit_are_told_to_come_back() -> None:
 
 def test_more_connections_than_the_limit_are_closed() -> None:
     with serving(max_connections=3) as served:
-        host, port = served.http.split(":")
-        kept = [socket.create_connection((host, int(port)), timeout=10) for _ in range(3)]
-        for connection in kept:
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
-            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
-        assert raw(served.http, b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n") == b""
+        kept = []
+        for address, greeting in (
+            (served.http, b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"),
+            (served.grpc, PREFACE),
+        ):
+            host, port = address.split(":")
+            for _ in range(3):
+                connection = socket.create_connection((host, int(port)), timeout=10)
+                connection.sendall(greeting)
+                assert connection.recv(1000)
+                kept.append(connection)
+            assert raw(address, greeting) == b""
         for connection in kept:
             connection.close()
         eventually(lambda: raw(served.http, b"GET /healthz HTTP/1.0\r\n\r\n"))
+        eventually(lambda: call(served, GOOD) is grpc.StatusCode.OK)
         serves_on(served)

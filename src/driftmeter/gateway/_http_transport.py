@@ -59,6 +59,8 @@ class HttpTransport:
             timeout=aiohttp.ClientTimeout(total=target.timeout),
             connector=aiohttp.TCPConnector(ssl=_context(target) if target.secure else False, limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
+            # Proxies, as gRPC and the SDK's exporters take them: HTTPS_PROXY, NO_PROXY.
+            trust_env=True,
         )
 
     async def send(self, body: bytes) -> Outcome:
