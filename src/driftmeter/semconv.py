@@ -88,6 +88,21 @@ SERVICE_NAME: Final = "service.name"
 SERVICE_NAMESPACE: Final = "service.namespace"
 DEPLOYMENT_ENVIRONMENTS: Final = ("deployment.environment.name", "deployment.environment")
 """The newer name first."""
+OF_ONE_REPLICA: Final = (
+    "service.instance.id",
+    "host.",
+    "os.",
+    "process.",
+    "container.",
+    "k8s.pod.",
+    "k8s.container.",
+    "k8s.node.",
+    "k8s.replicaset.",
+    "aws.ecs.task.",
+    "aws.ecs.container.",
+    "faas.instance",
+)
+"""Names, and starts of names, that tell the replicas of a service apart, or where each of them runs."""
 
 ATTRIBUTES: Final = (
     Attribute(ML_MODEL_NAME, "string", "The model's name.", "flight-delay"),

@@ -7,6 +7,7 @@ marked `backends` by that, and runs with ``pytest -m backends``.
 from backend_kit._alertmanager import Alertmanager
 from backend_kit._binaries import BACKENDS, binary
 from backend_kit._collector import Collector, validate
+from backend_kit._gateway import Gateway
 from backend_kit._jaeger import Jaeger
 from backend_kit._process import OPENER, Process, free_port, until
 from backend_kit._prometheus import Prometheus, promtool
@@ -16,6 +17,7 @@ __all__ = [
     "OPENER",
     "Alertmanager",
     "Collector",
+    "Gateway",
     "Jaeger",
     "Process",
     "Prometheus",

@@ -10,6 +10,7 @@ import pytest
 
 from backend_kit._alertmanager import Alertmanager
 from backend_kit._collector import Collector
+from backend_kit._gateway import Gateway
 from backend_kit._jaeger import Jaeger
 from backend_kit._process import Process
 from backend_kit._prometheus import Prometheus
@@ -59,6 +60,11 @@ class Backends:
     def collector(self, *files: Path | str, **options: Any) -> Collector:
         """Start a collector with files of configuration; options are those of the class."""
         started: Collector = self._start(Collector, files, **options)
+        return started
+
+    def gateway(self, endpoint: str, **options: Any) -> Gateway:
+        """Start a gateway that sends on to an endpoint; options are those of the class."""
+        started: Gateway = self._start(Gateway, endpoint, **options)
         return started
 
     def jaeger(self) -> Jaeger:

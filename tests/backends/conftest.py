@@ -97,7 +97,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = make_pipeline(prepare, LogisticRegression()).fit(frame, late)
     joblib.dump(model, made / "model.joblib")
     predictions = model.predict(frame)
-    Baseline.from_frame(frame, model="delay", version="3", predictions=predictions).save(made / "baseline.json")
+    baseline = Baseline.from_frame(frame, model="delay", version="3", predictions=predictions)
+    baseline.save(made / "baseline.json")
+    (made / "baselines").mkdir()
+    baseline.save(made / "baselines" / "delay.json")
     (made / "app.py").write_text(APP)
     return made
 

@@ -252,13 +252,26 @@ def test_what_a_service_says_is_told_under_what_its_replicas_share(simulated) ->
     for replica in range(2):
         gateway.send(request(replica, START))
     gateway.advance(3)
-    resources = [
+    assert resources_told(gateway) == [{"service.name": "s"}]
+
+
+def test_a_single_replica_s_service_has_the_name_that_it_has_with_several(simulated) -> None:
+    gateway = simulated()
+    gateway.send(request(0, START))
+    gateway.advance(1)
+    gateway.send(request(1, START + SECOND))
+    gateway.advance(2)
+    assert resources_told(gateway) == [{"service.name": "s"}]
+
+
+def resources_told(gateway) -> list[dict[str, str]]:
+    """The resources of what waits to be sent about services, each once; the gateway tells of itself too."""
+    told = [
         {pair.key: pair.value.string_value for pair in resource.resource.attributes}
         for body in gateway.waiting()
         for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics
     ]
-    assert {"service.name": "s"} in resources
-    assert all("service.instance.id" not in resource for resource in resources)
+    return [one for at, one in enumerate(told) if one != {"service.name": "gateway"} and one not in told[:at]]
 
 
 def test_requests_are_refused_while_it_ends_and_what_was_taken_is_kept(simulated) -> None:

@@ -28,7 +28,8 @@ class Origin:
     Attributes:
         key: Stands for both, whatever the order of their attributes.
         service: Whose resource it is.
-        resource: Its attributes.
+        resource: Its attributes, but for those that are about one replica: what a service says must not change its
+            name with the replicas that there happen to be.
         is_baseline: Whether what comes from here is a baseline.
         is_too_large: Whether it is beyond the limit, so that its points are refused.
     """
@@ -72,7 +73,7 @@ def _read(resource: bytes, scope: bytes, *, is_too_large: bool) -> Origin:
     return Origin(
         key=blake2b(_joined(parts), digest_size=_KEY_BYTES).digest(),
         service=_service(attributes),
-        resource=attributes,
+        resource={name: value for name, value in attributes.items() if not name.startswith(semconv.OF_ONE_REPLICA)},
         is_baseline=any(pair.key in _BASELINE for pair in named.attributes),
         is_too_large=is_too_large,
     )
