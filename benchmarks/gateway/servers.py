@@ -23,8 +23,7 @@ from aiohttp import web
 from grpc import aio
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from driftmeter.gateway._grpc_server import METHODS
-from driftmeter.gateway._inbound import Accepted, Answer, Signal
+from driftmeter.gateway._inbound import METHODS, Accepted, Answer, Signal
 from driftmeter.gateway._server_config import ServerConfig
 from driftmeter.gateway._servers import Servers
 

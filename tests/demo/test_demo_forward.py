@@ -10,9 +10,10 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 
-from driftmeter.demo import DemoError, _forward
-from driftmeter.demo._forward import Forwarder, Target, targets
+from driftmeter.demo import _forward
+from driftmeter.demo._forward import Forwarder
 from driftmeter.demo._receiver import Delivery
+from driftmeter.gateway._target import Target
 
 
 @pytest.fixture
@@ -21,59 +22,19 @@ def delivery(otlp):
     return Delivery("metrics", message.SerializeToString(), message)
 
 
-def test_without_an_endpoint_nothing_is_forwarded():
-    assert targets({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": " "}) == {}
-
-
-def test_the_common_endpoint_gets_each_signals_path_over_http():
-    found = targets(
-        {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/",
-            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-            "OTEL_EXPORTER_OTLP_HEADERS": "api-key=abc,x-team=ml%20ops",
-        }
-    )
-    assert {signal: target.endpoint for signal, target in found.items()} == {
-        "traces": "http://collector:4318/v1/traces",
-        "metrics": "http://collector:4318/v1/metrics",
-        "logs": "http://collector:4318/v1/logs",
-    }
-    assert found["logs"].headers == {"api-key": "abc", "x-team": "ml ops"}
-
-
-def test_a_signals_own_variables_win_and_its_endpoint_is_used_as_it_is():
-    found = targets(
-        {
-            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://metrics:9/push",
-            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf",
-            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
-            "OTEL_EXPORTER_OTLP_TIMEOUT": "3",
-        }
-    )
-    assert found == {"metrics": Target("metrics", "http/protobuf", "http://metrics:9/push", {}, 3.0)}
-
-
-def test_grpc_is_the_default_protocol():
-    assert targets({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"})["traces"].protocol == "grpc"
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon")]
-)
-def test_a_wrong_setting_is_named_with_its_value(name, value):
-    with pytest.raises(DemoError, match=f"{name} must be .*{value}"):
-        targets({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317", name: value})
-
-
 def test_http_carries_the_same_bytes(receiver, delivery):
-    forwarder = Forwarder({"metrics": Target("metrics", "http/protobuf", f"{receiver.endpoint}/v1/metrics")})
+    forwarder = Forwarder(
+        {"metrics": Target(signal="metrics", protocol="http/protobuf", endpoint=f"{receiver.endpoint}/v1/metrics")}
+    )
     forwarder.put(delivery)
     forwarder.close()
     assert receiver.delivered == [delivery]
 
 
 def test_a_signal_without_a_target_is_left_out(receiver, delivery):
-    forwarder = Forwarder({"logs": Target("logs", "http/protobuf", f"{receiver.endpoint}/v1/logs")})
+    forwarder = Forwarder(
+        {"logs": Target(signal="logs", protocol="http/protobuf", endpoint=f"{receiver.endpoint}/v1/logs")}
+    )
     forwarder.put(delivery)
     forwarder.close()
     assert receiver.delivered == []
@@ -93,7 +54,9 @@ def test_grpc_carries_the_same_message_and_the_headers(delivery):
     metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(service, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    forwarder = Forwarder({"metrics": Target("metrics", "grpc", f"http://127.0.0.1:{port}", {"API-Key": "abc"})})
+    forwarder = Forwarder(
+        {"metrics": Target(signal="metrics", endpoint=f"http://127.0.0.1:{port}", headers={"API-Key": "abc"})}
+    )
     forwarder.put(delivery)
     forwarder.close()
     server.stop(None)
@@ -104,7 +67,9 @@ def test_grpc_carries_the_same_message_and_the_headers(delivery):
 
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 def test_an_endpoint_that_nobody_listens_at_is_one_log_line(delivery, caplog, protocol):
-    forwarder = Forwarder({"metrics": Target("metrics", protocol, "http://127.0.0.1:9", {}, 1.0)})
+    forwarder = Forwarder(
+        {"metrics": Target(signal="metrics", protocol=protocol, endpoint="http://127.0.0.1:9", timeout=1.0)}
+    )
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             forwarder.put(delivery)
@@ -128,7 +93,7 @@ def test_a_slow_endpoint_never_blocks_the_caller(delivery, monkeypatch, caplog):
             pass
 
     monkeypatch.setattr(_forward, "_HttpSender", _Slow)
-    forwarder = Forwarder({"metrics": Target("metrics", "http/protobuf", "http://slow")})
+    forwarder = Forwarder({"metrics": Target(signal="metrics", protocol="http/protobuf", endpoint="http://slow")})
     for _ in range(_forward.MAX_WAITING + 10):
         forwarder.put(delivery)
     assert "too slow" in caplog.text

@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 import grpc
 from gateway_serving import Serving
 
-from driftmeter.gateway._grpc_server import METHODS
+from driftmeter.gateway._inbound import METHODS
 
 GOOD = b"\x0a\x00"
 MARK = b"\x0a\x00" * 7

@@ -18,7 +18,7 @@ from gateway_serving import Serving, eventually, serving
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from driftmeter.gateway._grpc_server import METHODS
+from driftmeter.gateway._inbound import METHODS
 
 MIB = 1 << 20
 

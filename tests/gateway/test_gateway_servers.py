@@ -32,8 +32,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from driftmeter.gateway._answers import REQUESTS
-from driftmeter.gateway._grpc_server import METHODS
-from driftmeter.gateway._inbound import SIGNALS, Accepted, Malformed, Overloaded, Signal, Unavailable
+from driftmeter.gateway._inbound import METHODS, SIGNALS, Accepted, Malformed, Overloaded, Signal, Unavailable
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 REQUEST = b"\x0a\x00" * 3

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from driftmeter.gateway import _watched
-from driftmeter.gateway._grpc_server import METHODS
+from driftmeter.gateway._inbound import METHODS
 from driftmeter.gateway._target import Target
 
 REQUEST = b"\x0a\x00"

@@ -12,7 +12,7 @@ import pytest
 from gateway_serving import Serving, serving
 
 from driftmeter.gateway import _watched
-from driftmeter.gateway._grpc_server import METHODS
+from driftmeter.gateway._inbound import METHODS
 
 REQUEST = b"\x0a\x00"
 PROTOCOLS = ("grpc", "http")

@@ -1,102 +1,34 @@
-"""Send what the demo receives to the user's own OTLP endpoint too.
-
-The ``OTEL_EXPORTER_OTLP_*`` variables are read as the SDK's exporters read them, a signal's own before the common
-one, with the distro's default of gRPC.
-"""
+"""Send what the demo receives to the user's own OTLP endpoint too."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from pathlib import Path
 from queue import Full, Queue
 from threading import Thread
 from time import monotonic
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httpx
-from opentelemetry.util.re import parse_env_headers
 
-from driftmeter.demo._errors import DemoError
-from driftmeter.demo._receiver import PROTOBUF, REQUESTS, Delivery
+from driftmeter.demo._receiver import PROTOBUF, Delivery
+from driftmeter.gateway._inbound import METHODS, Signal
+from driftmeter.gateway._target import Target
 
 _log = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 256
 """Requests that may wait to be sent; more are dropped."""
 
-_SERVICES: Final = {
-    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where one signal is sent to."""
-
-    signal: str
-    protocol: str
-    endpoint: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    timeout: float = 10.0
-    certificate: str = ""
-    insecure: bool = False
-
-    def __post_init__(self) -> None:
-        if self.protocol not in {"grpc", "http/protobuf"}:
-            raise DemoError(f"OTEL_EXPORTER_OTLP_PROTOCOL must be grpc or http/protobuf; got {self.protocol!r}")
-
-
-def targets(environ: Mapping[str, str]) -> dict[str, Target]:
-    """Return the target of each signal for which the environment names an endpoint.
-
-    Raises:
-        DemoError: The protocol is not one that can be spoken, or the timeout is no number.
-    """
-    found = {}
-    for signal in REQUESTS:
-        common = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
-        own = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
-        if not (own or common):
-            continue
-        protocol = _setting(environ, signal, "PROTOCOL") or "grpc"
-        endpoint = own or common
-        if protocol == "http/protobuf" and not own:
-            endpoint = f"{common.rstrip('/')}/v1/{signal}"
-        found[signal] = Target(
-            signal,
-            protocol,
-            endpoint,
-            parse_env_headers(_setting(environ, signal, "HEADERS"), liberal=True),
-            _seconds(_setting(environ, signal, "TIMEOUT") or "10"),
-            _setting(environ, signal, "CERTIFICATE"),
-            _setting(environ, signal, "INSECURE").lower() == "true",
-        )
-    return found
-
-
-def _setting(environ: Mapping[str, str], signal: str, name: str) -> str:
-    common = environ.get(f"OTEL_EXPORTER_OTLP_{name}", "")
-    return (environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}") or common).strip()
-
-
-def _seconds(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise DemoError(f"OTEL_EXPORTER_OTLP_TIMEOUT must be a number of seconds; got {text!r}") from error
-
 
 class Forwarder:
     """Pass requests on in the background. Trouble is said once in the log and never reaches the caller."""
 
-    def __init__(self, found: Mapping[str, Target]) -> None:
+    def __init__(self, found: Mapping[Signal, Target]) -> None:
         self._waiting: Queue[Delivery | None] = Queue(MAX_WAITING)
         self._targets = dict(found)
-        self._senders: dict[str, _HttpSender | _GrpcSender] = {}
+        self._senders: dict[Signal, _HttpSender | _GrpcSender] = {}
         self._troubled = False
         self._deadline = float("inf")
         self.sent = 0
@@ -178,18 +110,14 @@ class _GrpcSender:
     def __init__(self, target: Target) -> None:
         import grpc  # type: ignore[import-untyped]  # its stubs are a package that nothing else here needs
 
-        address = urlsplit(target.endpoint if "//" in target.endpoint else f"//{target.endpoint}")
-        plain = address.scheme == "http" or (not address.scheme and target.insecure)
-        if plain:
-            self._channel = grpc.insecure_channel(address.netloc)
+        address = str(target.host_and_port)
+        if not target.secure:
+            self._channel = grpc.insecure_channel(address)
         else:
-            roots = None
-            if target.certificate:
-                with open(target.certificate, "rb") as file:  # noqa: PTH123
-                    roots = file.read()
-            self._channel = grpc.secure_channel(address.netloc, grpc.ssl_channel_credentials(roots))
+            roots = Path(target.certificate).read_bytes() if target.certificate else None
+            self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(roots))
         # The bytes are passed on as they came: no serializer in either direction.
-        self._call = self._channel.unary_unary(_SERVICES[target.signal])
+        self._call = self._channel.unary_unary(METHODS[target.signal])
         self._metadata = tuple((name.lower(), value) for name, value in target.headers.items())
         self._timeout = target.timeout
 

@@ -16,8 +16,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from driftmeter.demo._inbox import Message
+from driftmeter.gateway._inbound import Signal
 
-REQUESTS: Final[dict[str, type[Message]]] = {
+REQUESTS: Final[dict[Signal, type[Message]]] = {
     "traces": ExportTraceServiceRequest,
     "metrics": ExportMetricsServiceRequest,
     "logs": ExportLogsServiceRequest,
@@ -27,14 +28,14 @@ MAX_BODY: Final = 16 * 1024 * 1024
 """Bytes of a request, as sent and unpacked; more is answered with 413."""
 
 PROTOBUF: Final = "application/x-protobuf"
-_PATHS: Final = {f"/v1/{signal}": signal for signal in REQUESTS}
+_PATHS: Final[dict[str, Signal]] = {f"/v1/{signal}": signal for signal in REQUESTS}
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One request as it came: the signal, its unpacked bytes, and what they say."""
 
-    signal: str
+    signal: Signal
     body: bytes
     message: Message
 

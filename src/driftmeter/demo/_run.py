@@ -188,10 +188,12 @@ class _Demo:
 
     @contextmanager
     def _receiver(self, environ: Mapping[str, str], inbox: Inbox) -> Iterator[Receiver]:
-        from driftmeter.demo._forward import Forwarder, targets
+        from driftmeter.demo._forward import Forwarder
         from driftmeter.demo._receiver import Receiver
+        from driftmeter.gateway._sender_config import SenderConfig
+        from driftmeter.gateway._target import targets
 
-        found = targets(environ)
+        found = targets(SenderConfig(), environ)
         forwarder = Forwarder(found) if found else None
 
         def deliver(delivery: Delivery) -> None:

@@ -18,16 +18,10 @@ from driftmeter.exceptions import ConfigError
 from driftmeter.gateway._addresses import Address
 from driftmeter.gateway._answers import Refusal, Refused, TooSlow, response_of, retry_after, retry_info, status_of
 from driftmeter.gateway._gate import Gate, Held
-from driftmeter.gateway._inbound import Accepted, Answer, Malformed, Signal
+from driftmeter.gateway._inbound import METHODS, Accepted, Answer, Malformed, Signal
 from driftmeter.gateway._inflate import MAGIC, inflate
 from driftmeter.gateway._server_config import ServerConfig
 from driftmeter.gateway._tls import ServerTls
-
-METHODS: Final[dict[Signal, str]] = {
-    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-}
 
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 _IDENTITY_AND_GZIP: Final = 0b101

@@ -13,7 +13,7 @@ from grpc import aio
 
 from driftmeter.exceptions import ConfigError
 from driftmeter.gateway._attempt import Lasting, Outcome, Passing, first_line, read_response
-from driftmeter.gateway._grpc_server import METHODS
+from driftmeter.gateway._inbound import METHODS
 from driftmeter.gateway._target import Target
 
 _PASSING: Final = frozenset(

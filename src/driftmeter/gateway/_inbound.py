@@ -11,6 +11,12 @@ from typing import Final, Literal, Protocol
 
 Signal = Literal["metrics", "traces", "logs"]
 SIGNALS: Final[tuple[Signal, ...]] = ("metrics", "traces", "logs")
+METHODS: Final[dict[Signal, str]] = {
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+}
+"""The methods of OTLP/gRPC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
