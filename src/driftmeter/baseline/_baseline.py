@@ -56,6 +56,9 @@ class Baseline:
             raise BaselineError(f"kind must be one of {', '.join(BASELINE_KINDS)}; got {self.kind!r}")
         if not self.snapshot.columns:
             raise BaselineError("a baseline must have at least one column; got none")
+        # It is kept for as long as its model, and read once or twice.
+        object.__setattr__(self, "snapshot", self.snapshot.packed())
+        object.__setattr__(self, "blocks", tuple(block.packed() for block in self.blocks))
 
     @property
     def model(self) -> Model:

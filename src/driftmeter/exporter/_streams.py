@@ -62,7 +62,7 @@ class Stream:
             known = self._snapshots.get(snapshot.model)
             if known is not None:
                 snapshot = known.running_total(snapshot) if self._cumulative else known.merge(snapshot)  # noqa: PLW2901
-            self._snapshots[snapshot.model] = snapshot
+            self._snapshots[snapshot.model] = snapshot.packed()
             self._starts.setdefault(snapshot.model, self._collected)
 
     def add_traced_rows(self, rows: Mapping[Model, Mapping[Column, Sequence[otlp.TracedRow]]]) -> None:
@@ -94,7 +94,7 @@ class Stream:
         return told
 
     def _points(self, snapshot: Snapshot, now: int) -> list[otlp.Points]:
-        told = replace(snapshot, start=self._starts[snapshot.model], end=now)
+        told = replace(snapshot.unpacked(), start=self._starts[snapshot.model], end=now)
         points = [otlp.sketch_points(told, layouts=self._layouts, exponential=self._exponential)]
         if snapshot.model in self._rows:
             otlp.add_exemplars(points[0], self._rows.pop(snapshot.model))

@@ -72,8 +72,9 @@ class Comparer:
     def count(self, snapshot: Snapshot) -> Counts:
         """Count a stretch of traffic on the baseline's grids."""
         bins, extremes, sums = [], [], []
+        columns = snapshot.unpacked().columns
         for grid in self._layout.grids:
-            sketch = snapshot.columns.get(grid.column)
+            sketch = columns.get(grid.column)
             bins.append(np.zeros_like(grid.baseline) if sketch is None else grid.count(sketch))
             if isinstance(grid, NumericGrid) and isinstance(sketch, NumericSketch) and sketch.count:
                 extremes.append(grid.extremes(sketch))

@@ -31,11 +31,11 @@ class History:
         known = self._by_end.get(end)
         if known is None:
             self._compact()
-            self._by_end[end] = snapshot
+            self._by_end[end] = snapshot.packed()
             while len(self._by_end) > self.windows:
                 del self._by_end[min(self._by_end)]
         else:
-            self._by_end[end] = known.merge(snapshot)
+            self._by_end[end] = known.merge(snapshot).packed()
 
     def forget_after(self, end: int) -> None:
         """Let go of windows that end later: the clock was set back."""
@@ -65,4 +65,4 @@ def _compacted(snapshot: Snapshot) -> Snapshot:
         column: sketch.compacted(KEPT_BUCKETS) if isinstance(sketch, NumericSketch) else sketch
         for column, sketch in snapshot.columns.items()
     }
-    return replace(snapshot, columns=columns)
+    return replace(snapshot, columns=columns).packed()

@@ -29,10 +29,10 @@ class Learning:
         self.rows += snapshot.rows
         start = snapshot.start // self._window * self._window
         known = self._windows.get(start)
-        self._windows[start] = snapshot if known is None else known.merge(snapshot)
+        self._windows[start] = (snapshot if known is None else known.merge(snapshot)).packed()
         if len(self._windows) > MAX_WINDOWS:
             oldest = merge_snapshots([*self._older, self._windows.pop(min(self._windows))])
-            self._older = [] if oldest is None else [oldest]
+            self._older = [] if oldest is None else [oldest.packed()]
 
     def take(self) -> Baseline | None:
         """Take out everything as a baseline; None when there is nothing.

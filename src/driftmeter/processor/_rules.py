@@ -81,12 +81,11 @@ class Rules:
 
     def without_ignored(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot without the columns that are to be left out."""
-        kept = {
-            column: sketch
-            for column, sketch in snapshot.columns.items()
-            if not self._columns.get(column.name, ColumnConfig()).ignore
-        }
-        return snapshot if len(kept) == len(snapshot.columns) else replace(snapshot, columns=kept)
+        ignored = {column for column in snapshot.columns if self._columns.get(column.name, ColumnConfig()).ignore}
+        if not ignored:
+            return snapshot
+        columns = {column: sketch for column, sketch in snapshot.columns.items() if column not in ignored}
+        return replace(snapshot, columns=columns)
 
     def _make(self, column: ColumnConfig) -> ColumnRules:
         own, general = (column, self._own), self._config

@@ -87,6 +87,7 @@ class Windows:
         if self._evaluated is not None and start < self._evaluated + self._step - self._window:
             self.late_rows += snapshot.rows
             return
+        snapshot = snapshot.unpacked()
         counts = {comparer: comparer.count(snapshot) for comparer in comparers}
         more = Stretch(snapshot.rows, counts, tally(snapshot, known))
         packed = self._steps.get(start)

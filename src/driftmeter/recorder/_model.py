@@ -220,9 +220,9 @@ class ModelRecorder:
                 self._put_aside(shape)
             columns, self._pending = self._pending, {}
             if columns:
-                self._closed.append(Snapshot(self.model, stretch.start, stretch.end, columns))
+                self._closed.append(Snapshot(self.model, stretch.start, stretch.end, columns).packed())
         while len(self._closed) > MAX_CLOSED_STEPS:
-            self._closed[:2] = [self._closed[0].merge(self._closed[1])]
+            self._closed[:2] = [self._closed[0].merge(self._closed[1]).packed()]
 
     def _retire(self, shape: Shape) -> None:
         """Put aside all that a shape holds; it may go then."""

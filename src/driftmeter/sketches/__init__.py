@@ -15,8 +15,9 @@ from driftmeter.sketches._numeric import (
     key_edges,
     key_values,
 )
+from driftmeter.sketches._packed import Sketch
 from driftmeter.sketches._packing import pack_counts, unpack_counts
-from driftmeter.sketches._snapshot import Sketch, Snapshot, merge_sketches, merge_snapshots
+from driftmeter.sketches._snapshot import Snapshot, merge_sketches, merge_snapshots
 
 __all__ = [
     "MAX_BUCKETS",

@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from driftmeter.sketches._categorical import CategoricalSketch
 from driftmeter.sketches._category_names import OTHER
-from driftmeter.sketches._snapshot import Sketch
+from driftmeter.sketches._packed import Sketch
 
 _DIGEST_BYTES: Final = 6
 _DIGEST: Final = re.compile(rf"#[0-9a-f]{{{2 * _DIGEST_BYTES}}}")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
 
 from driftmeter.schema import Column, Model
 from driftmeter.sketches._categorical import CategoricalSketch
 from driftmeter.sketches._numeric import NumericSketch
-
-Sketch: TypeAlias = NumericSketch | CategoricalSketch
+from driftmeter.sketches._packed import PackedColumns, Sketch
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,17 @@ class Snapshot:
     @property
     def rows(self) -> int:
         """The number of rows: as many as the fullest column has."""
+        if isinstance(self.columns, PackedColumns):
+            return self.columns.rows
         return max((sketch.total for sketch in self.columns.values()), default=0)
+
+    def packed(self) -> Snapshot:
+        """Return the same snapshot as few bytes, for what is kept; each time that its columns are read costs more."""
+        return self if isinstance(self.columns, PackedColumns) else replace(self, columns=PackedColumns(self.columns))
+
+    def unpacked(self) -> Snapshot:
+        """Return the same snapshot with columns that are read at no cost."""
+        return replace(self, columns=self.columns.unpacked()) if isinstance(self.columns, PackedColumns) else self
 
     def merge(self, other: Snapshot) -> Snapshot:
         """Return the snapshot of both intervals; neither argument changes."""
@@ -35,8 +43,9 @@ class Snapshot:
 
     def running_total(self, more: Snapshot) -> Snapshot:
         """Return the snapshot of both intervals, where no count of any category falls; see `CategoricalSketch`."""
-        merged = {column: _running_total(self.columns.get(column), sketch) for column, sketch in more.columns.items()}
-        return Snapshot(self.model, min(self.start, more.start), max(self.end, more.end), {**self.columns, **merged})
+        columns = dict(self.columns.items())
+        merged = {column: _running_total(columns.get(column), sketch) for column, sketch in more.columns.items()}
+        return Snapshot(self.model, min(self.start, more.start), max(self.end, more.end), {**columns, **merged})
 
 
 def _running_total(total: Sketch | None, more: Sketch) -> Sketch:
