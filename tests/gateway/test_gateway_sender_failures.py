@@ -12,6 +12,8 @@ from threading import Thread
 import pytest
 from gateway_sending import sending
 
+from driftmeter import ConfigError
+from driftmeter.gateway import _extra
 from driftmeter.gateway._inbound import Signal
 from driftmeter.gateway._target import Target
 
@@ -163,3 +165,30 @@ def test_what_never_works_is_given_up_and_the_rest_goes_on() -> None:
         counts = made.sender.counts["logs"]
         assert (counts.sent, counts.dropped) == (1, 1)
         assert bodies[-1] == TWO
+
+
+def test_proxies_of_the_environment_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def respond(handler: BaseHTTPRequestHandler, _body: bytes) -> None:
+        asked.append(handler.path)
+        answer(handler, 200)
+
+    with backend(respond) as (proxy, bodies):
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        with sending(http("http://backend.invalid/v1/logs")) as made:
+            made.put("logs", ONE)
+            made.all_settled()
+        assert bodies == [ONE]
+        assert asked == ["http://backend.invalid/v1/logs"]
+
+
+def test_without_aiohttp_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_extra, "find_spec", lambda name: None if name == "aiohttp" else name)
+    with (
+        pytest.raises(ConfigError, match=r"pip install 'driftmeter\[gateway\]'"),
+        sending(http("http://127.0.0.1:1/v1/logs")),
+    ):
+        pass

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from gateway_parties import Party, settings
 from gateway_sending import sending
-from gateway_serving import Serving, serving
+from gateway_serving import Serving, eventually, serving
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpans
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpans
 from opentelemetry.sdk.trace import TracerProvider
@@ -141,3 +141,32 @@ def test_a_certificate_that_is_replaced_is_used_by_the_next_connection(
         key.write_text("no key")
         send(served, protocol, trust=parties["client"])
         assert "the certificates stay as they were" in caplog.text
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_certificate_of_the_sender_that_is_replaced_is_shown_from_then_on(
+    parties: dict[str, Party], protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_watched, "LOOK_AGAIN", 0.0)
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+
+    def install(party: Party) -> None:
+        key.write_bytes(Path(party.key).read_bytes())
+        certificate.write_bytes(Path(party.certificate).read_bytes())
+
+    install(parties["stranger"])
+    with serving(**settings(parties, tls_client_ca=parties["client"].authority)) as served:
+        target = Target(
+            signal="metrics",
+            protocol=protocol,
+            endpoint=f"https://{served.grpc}" if protocol == "grpc" else f"https://{served.http}/v1/metrics",
+            certificate=parties["server"].authority,
+            client_certificate=str(certificate),
+            client_key=str(key),
+        )
+        with sending({"metrics": target}) as made:
+            made.put("metrics", REQUEST)
+            eventually(lambda: made.sender.counts["metrics"].retries)
+            install(parties["client"])
+            made.all_settled()
+        assert served.inbox.taken == [("metrics", REQUEST)]
