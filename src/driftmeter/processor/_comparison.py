@@ -11,14 +11,15 @@ import numpy as np
 from driftmeter import stats
 from driftmeter.baseline import Baseline
 from driftmeter.processor._binned import Binned, ComparedCounts
-from driftmeter.processor._counts import Counts, Extremes
+from driftmeter.processor._counts import Counts
 from driftmeter.processor._experience import Experience
-from driftmeter.processor._grid import NumericGrid, make_grid
+from driftmeter.processor._flat import Flat
+from driftmeter.processor._grid import make_grid
 from driftmeter.processor._layout import Joining, Layout
 from driftmeter.processor._rules import Rules, RuleTable
 from driftmeter.processor._variation import Variation
 from driftmeter.schema import Column
-from driftmeter.sketches import NumericSketch, Snapshot
+from driftmeter.sketches import Snapshot
 from driftmeter.typing import BoolArray, Float64Array
 
 _ORDERED_METHODS: Final = frozenset({"kolmogorov_smirnov", "wasserstein"})
@@ -71,19 +72,11 @@ class Comparer:
 
     def count(self, snapshot: Snapshot) -> Counts:
         """Count a stretch of traffic on the baseline's grids."""
-        bins, extremes, sums = [], [], []
-        columns = snapshot.unpacked().columns
-        for grid in self._layout.grids:
-            sketch = columns.get(grid.column)
-            bins.append(np.zeros_like(grid.baseline) if sketch is None else grid.count(sketch))
-            if isinstance(grid, NumericGrid) and isinstance(sketch, NumericSketch) and sketch.count:
-                extremes.append(grid.extremes(sketch))
-                sums.append(grid.sum(sketch))
-            else:
-                extremes.append((np.inf, -np.inf, np.inf if isinstance(grid, NumericGrid) else np.nan))
-                sums.append(0.0)
-        flat = np.concatenate(bins) if bins else np.zeros(0, dtype=np.int64)
-        return Counts(flat, Extremes(*np.array(extremes).reshape(-1, 3).T), np.array(sums))
+        return self.count_flat(Flat.of(snapshot))
+
+    def count_flat(self, flat: Flat) -> Counts:
+        """Count a stretch of traffic that was laid out already."""
+        return self._layout.count(flat)
 
     def learn(self, window: Counts, verdicts: Sequence[Verdict], *, before: Collection[Column] = ()) -> None:
         """Learn from a window how columns vary, but not from one that led to a verdict.

@@ -13,7 +13,6 @@ up to `MAX_BINS` bins; a comparison joins neighbours to as many as the rows of t
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,16 +70,8 @@ class NumericGrid:
         low, high = max(sketch.min, self.limits[0]), min(sketch.max, self.limits[1])
         return float(np.clip(key_values(keys, sketch.scale), min(low, high), high) @ counts)
 
-    def extremes(self, sketch: NumericSketch) -> tuple[float, float, float]:
-        """Return what counts of bins do not tell of a sketch that has values; see `Extremes`."""
-        low = sketch.min if sketch.min < self.lower[0] else math.inf
-        high = sketch.max if sketch.max > self.upper[-1] else -math.inf
-        return low, high, sketch.min if sketch.min == sketch.max else math.nan
-
-    def count(self, sketch: Sketch) -> Int64Array:
+    def count(self, sketch: NumericSketch) -> Int64Array:
         """Return a sketch's rows by bin, shape (bins,)."""
-        if not isinstance(sketch, NumericSketch):
-            return np.zeros(len(self.baseline), dtype=np.int64)
         return count_keys(sketch, self.scale, self.last_keys[:-1], bins=len(self.baseline))
 
     def groups(self, rows: int) -> Int64Array:
@@ -97,16 +88,16 @@ class CategoricalGrid:
     baseline: Int64Array
     names: tuple[str, ...]
 
-    def count(self, sketch: Sketch) -> Int64Array:
-        """Return a sketch's rows by bin, shape (categories + 1,)."""
+    def count(self, sketch: Sketch | None) -> list[int]:
+        """Return a sketch's rows by bin, one a category and those of all others."""
         if not isinstance(sketch, CategoricalSketch):
-            return np.zeros(len(self.baseline), dtype=np.int64)
+            return [0] * len(self.baseline)
         known = [sketch.counts.get(name, 0) for name in self.names]
-        return np.array([*known, sketch.count - sum(known)], dtype=np.int64)
+        return [*known, sketch.count - sum(known)]
 
     def alone(self, rows: int) -> int:
         """Return how many categories stand alone when a window has so many rows; they are the most frequent ones."""
-        return int(stats.categories_alone(self.baseline[:-1], self._smaller(rows)).sum())
+        return int(np.count_nonzero(stats.categories_alone(self.baseline[:-1], self._smaller(rows))))
 
     def groups(self, rows: int) -> Int64Array:
         """Return, for each bin, which of the joined bins it belongs to; what is rare joins the last one."""

@@ -18,7 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from driftmeter import stats
+from driftmeter.processor._counts import Counts, Extremes
+from driftmeter.processor._flat import Flat
 from driftmeter.processor._grid import MAX_BINS, CategoricalGrid, Grid, NumericGrid
+from driftmeter.processor._numeric_grids import NumericGrids
 from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
 
 _SMALL: Final = np.uint8
@@ -71,6 +74,8 @@ class Layout:
         self.starts = np.append(0, np.cumsum(sizes))
         self.baseline = np.concatenate([np.zeros(0, dtype=np.int64), *(grid.baseline for grid in grids)])
         self._totals = self.rows(self.baseline)
+        self._numeric_grids = NumericGrids([grid for grid in grids if isinstance(grid, NumericGrid)])
+        self._numeric_bins = np.repeat(self.numeric, sizes)
         self._forget()
 
     def _forget(self) -> None:
@@ -83,6 +88,20 @@ class Layout:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._forget()
+
+    def count(self, flat: Flat) -> Counts:
+        """Count a stretch of traffic."""
+        numeric = self._numeric_grids.count(flat)
+        bins, sums = np.zeros(len(self.baseline), dtype=np.int64), np.zeros(len(self.grids))
+        bins[self._numeric_bins] = numeric.bins
+        sketches = flat.snapshot.columns
+        categorical = (grid for grid in self.grids if isinstance(grid, CategoricalGrid))
+        bins[~self._numeric_bins] = [rows for grid in categorical for rows in grid.count(sketches.get(grid.column))]
+        low, high, only = sums + np.inf, sums - np.inf, sums + np.nan
+        extremes = numeric.extremes
+        low[self.numeric], high[self.numeric], only[self.numeric] = extremes.low, extremes.high, extremes.only
+        sums[self.numeric] = numeric.sums
+        return Counts(bins, Extremes(low, high, only), sums)
 
     def rows(self, bins: AnyArray) -> Int64Array:
         """Return each column's rows, shape (columns,)."""

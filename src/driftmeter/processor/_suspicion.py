@@ -28,7 +28,11 @@ class Suspicion:
         """Note what a window said; a column with too few rows there keeps what was thought of it."""
         if not verdicts:
             return
-        judged = {verdict.column for verdict in verdicts}
-        suspected = {verdict.column for verdict in verdicts if verdict.suspected}
-        self._by_end[end] = frozenset(suspected | (before - judged))
-        self.detected = frozenset(verdict.column for verdict in verdicts if verdict.detected) | (self.detected - judged)
+        # Mostly nothing was thought of any column, and nothing is.
+        left = before | self.detected
+        if left:
+            left -= {verdict.column for verdict in verdicts}
+        suspected = frozenset(verdict.column for verdict in verdicts if verdict.suspected)
+        detected = frozenset(verdict.column for verdict in verdicts if verdict.detected)
+        self._by_end[end] = suspected | (before & left)
+        self.detected = detected | (self.detected & left)

@@ -9,10 +9,11 @@ from typing import Final
 
 import numpy as np
 
+from driftmeter.processor._flat import Flat
 from driftmeter.schema import Column
 from driftmeter.sketches import (
+    CategoricalSketch,
     NumericSketch,
-    Sketch,
     Snapshot,
     key_edges,
     pack_counts,
@@ -26,6 +27,7 @@ CHECKS: Final = ("missing", "type_mismatch", "non_finite", "out_of_range", "unse
 """The checks that are counted, in the order of `Tally.counts`, where they follow rows and values."""
 ROWS, VALUES, FIRST_CHECK = 0, 1, 2
 _PLACES: Final = FIRST_CHECK + len(CHECKS)
+_OUT_OF_RANGE: Final = FIRST_CHECK + CHECKS.index("out_of_range")
 _OF_ROWS: Final = frozenset({"missing", "type_mismatch", "non_finite"})
 
 
@@ -119,29 +121,37 @@ def known_values(snapshot: Snapshot) -> dict[Column, Known]:
     }
 
 
-def tally(snapshot: Snapshot, known: Mapping[Column, Known]) -> Tally:
+def tally(flat: Flat, known: Mapping[Column, Known]) -> Tally:
     """Count a stretch of traffic's bad values; what is out of range or unseen depends on what is ``known``."""
-    counts = [_tally_column(sketch, known.get(column)) for column, sketch in snapshot.columns.items()]
-    return Tally(tuple(snapshot.columns), np.array(counts, dtype=np.int64) if counts else _nothing(0))
+    sketches = flat.snapshot.columns
+    counts = _nothing(len(sketches))
+    counts[flat.numeric, ROWS] = flat.values + flat.unseen.sum(axis=1)
+    counts[flat.numeric, VALUES] = flat.values
+    counts[flat.numeric, FIRST_CHECK : FIRST_CHECK + flat.unseen.shape[1]] = flat.unseen
+    for at, (column, sketch) in enumerate(sketches.items()):
+        usual = known.get(column)
+        if not isinstance(sketch, NumericSketch):
+            counts[at] = _tally_categories(sketch, None if usual is None else usual.names)
+        elif usual is not None and usual.names is None and usual.values:
+            counts[at, _OUT_OF_RANGE] = _out_of_range(sketch, usual)
+    return Tally(flat.columns, counts)
 
 
-def _tally_column(live: Sketch, known: Known | None) -> tuple[int, ...]:
-    non_finite = outside = unseen = 0
-    if isinstance(live, NumericSketch):
-        non_finite = live.non_finite
-        if known is not None and known.names is None and known.values:
-            outside = _out_of_range(live, known)
-    elif known is not None and known.names is not None:
-        unseen = live.other + sum(count for name, count in live.counts.items() if name not in known.names)
-    return live.total, live.count, live.missing, live.mismatched, non_finite, outside, unseen
+def _tally_categories(live: CategoricalSketch, known: frozenset[str] | None) -> tuple[int, ...]:
+    unseen = 0
+    if known is not None:
+        unseen = live.other + sum(count for name, count in live.counts.items() if name not in known)
+    values = live.count
+    return values + live.missing + live.mismatched, values, live.missing, live.mismatched, 0, 0, unseen
 
 
 def _out_of_range(live: NumericSketch, known: Known) -> int:
     margin = RANGE_MARGIN * (known.high - known.low)
-    if not (live.min < known.low - margin or live.max > known.high + margin):
+    first, last = known.low - margin, known.high + margin
+    if not (live.min < first or live.max > last):
         return 0
     keys, counts = live.keys()
     lower, upper = key_edges(keys, live.scale)
     # Only what lies outside for certain: a bucket that reaches into the range counts as inside.
-    outside = (np.minimum(upper, live.max) < known.low - margin) | (np.maximum(lower, live.min) > known.high + margin)
+    outside = (np.minimum(upper, live.max) < first) | (np.maximum(lower, live.min) > last)
     return int(counts[outside].sum())

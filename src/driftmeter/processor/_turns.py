@@ -51,6 +51,8 @@ class Turns:
         for comparison in evaluation.comparisons:
             detected, resolved = semconv.SKEW_TURNED if comparison.word == "skew" else semconv.DRIFT_TURNED
             for verdict in comparison.verdicts:
+                if not (verdict.detected or standing):
+                    continue  # nearly all, at once
                 key = (comparison.baseline.kind, _lasting_id(comparison.baseline), verdict.column)
                 standing.pop(key, None)
                 turns = self._turn(key, now=verdict.detected)
@@ -83,14 +85,15 @@ class Turns:
     def _quality(self, evaluation: Evaluation, *, enough: bool) -> list[Event]:
         violated, kept = semconv.QUALITY_TURNED
         events: list[Event] = []
-        now = {(found.column, found.check): found for found in evaluation.findings}
+        before = self._violated
+        telling = evaluation.findings if before else [found for found in evaluation.findings if found.violated]
+        now = {(found.column, found.check): found for found in telling}
         for finding in now.values():
             if self._turn((finding.check, finding.column), now=finding.violated):
                 name = violated if finding.violated else kept
                 attributes = finding_attributes(evaluation.model, finding)
                 severity = _severity(now=finding.violated, critical=finding.critical)
                 events.append(Event(name.name, describe_finding(finding), attributes, severity, evaluation.end))
-        before = self._violated
         if enough:
             # A column that is not there any more violates nothing.
             for key, finding in before.items():

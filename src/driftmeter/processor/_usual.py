@@ -10,6 +10,7 @@ import numpy as np
 
 from driftmeter import stats
 from driftmeter.baseline import Baseline
+from driftmeter.processor._flat import Flat
 from driftmeter.processor._tally import CHECKS, Tally, known_values, place_of, place_of_all, tally
 from driftmeter.schema import Column
 from driftmeter.sketches import CategoricalSketch, Sketch, pack_counts, unpack_counts
@@ -53,12 +54,12 @@ class Usual:
         self.rows = snapshot.rows
         self.known = known_values(snapshot)
         # Counted against itself it has no outliers, and as unseen categories those alone that it did not keep.
-        self.tally = tally(snapshot, self.known)
+        self.tally = tally(Flat.of(snapshot), self.known)
         self.tally.counts[:, place_of("unseen_category")] += [
             _seen_once(sketch) for sketch in snapshot.columns.values()
         ]
         self._place = {column: at for at, column in enumerate(self.tally.columns)}
-        blocks = [tally(block, self.known).on(self.tally.columns) for block in baseline.blocks]
+        blocks = [tally(Flat.of(block), self.known).on(self.tally.columns) for block in baseline.blocks]
         self._blocks = _Stretches.of(blocks if len(blocks) > 1 else [])
         self._past = _Stretches()
         self._forget()

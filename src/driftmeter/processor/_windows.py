@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 
 from driftmeter.processor._comparison import Comparer
 from driftmeter.processor._counts import Counts, PackedCounts
-from driftmeter.processor._tally import Known, PackedTally, Tally, tally
+from driftmeter.processor._flat import Flat
+from driftmeter.processor._tally import ROWS, Known, PackedTally, Tally, tally
 from driftmeter.schema import Column
 from driftmeter.sketches import Snapshot
 
@@ -78,6 +79,7 @@ class Windows:
         self._evaluated: int | None = None
         self._sum = Stretch()
         self._sum_end: int | None = None
+        self._columns: tuple[Column, ...] = ()
         self.late_rows = 0
         """Rows that came when no window was left to count them in."""
 
@@ -87,9 +89,11 @@ class Windows:
         if self._evaluated is not None and start < self._evaluated + self._step - self._window:
             self.late_rows += snapshot.rows
             return
-        snapshot = snapshot.unpacked()
-        counts = {comparer: comparer.count(snapshot) for comparer in comparers}
-        more = Stretch(snapshot.rows, counts, tally(snapshot, known))
+        flat = Flat.of(snapshot, columns=self._columns)
+        self._columns = flat.columns
+        counts = {comparer: comparer.count_flat(flat) for comparer in comparers}
+        tallied = tally(flat, known)
+        more = Stretch(int(tallied.counts[:, ROWS].max(initial=0)), counts, tallied)
         packed = self._steps.get(start)
         step = Stretch() if packed is None else packed.unpacked()
         step.add(more)
