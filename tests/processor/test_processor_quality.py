@@ -227,3 +227,47 @@ def test_new_names_in_a_column_that_always_has_new_ones_are_usual(exponent) -> N
         processor.add([Snapshot(Model("m"), second * SECOND, (second + 1) * SECOND, columns)])
         events = processor.advance((second + 10) * SECOND)
         assert not any("unseen" in str(event.attributes.get("ml.quality.check")) for event in events)
+
+
+def _answering(rows: int, seed: int, **outputs) -> Snapshot:
+    """Return a step's columns, with outputs for a share of the rows each."""
+    rng = np.random.default_rng(seed)
+    parts = {name: rng.choice(["yes", "no"], round(share * rows)) for name, share in outputs.items() if share}
+    predictions = {name: part for name, part in parts.items() if name != "score"}
+    scores = {"score.yes": rng.random(len(parts["score"]))} if "score" in parts else None
+    baseline = Baseline.from_frame(_frame(rows, seed), model="m", predictions=predictions or None, scores=scores)
+    return Snapshot(Model("m"), 1000 * SECOND, 1001 * SECOND, baseline.snapshot.columns)
+
+
+@pytest.mark.parametrize(
+    ("usual", "live", "missing"),
+    [
+        ({"prediction": 1}, {}, 1.0),
+        ({"prediction": 1}, {"prediction": 0.4}, 0.6),
+        ({"prediction": 1}, {"prediction": 0.95}, None),
+        ({"prediction": 1}, {"score": 1}, None),
+        ({"prediction": 1}, {"prediction": 0.5, "score": 0.5}, None),
+        ({"prediction": 1, "score": 1}, {"prediction": 1}, None),
+        ({"prediction": 1, "score": 1}, {}, 1.0),
+        ({"score": 1}, {}, 1.0),
+        ({}, {}, None),
+    ],
+)
+def test_a_model_that_does_not_answer_lacks_its_output(usual, live, missing) -> None:
+    snapshot = _answering(3000, 0, **usual)
+    processor = Processor(Config(window=10, step=10), baselines=lambda model: [Baseline(snapshot, "training")])
+    processor.add([_answering(500, 1, **live)])
+    events = processor.advance(1010 * SECOND)
+    told = [
+        (attributes["ml.column.name"], round(value, 2))
+        for metric, pairs in processor.signals().items()
+        for attributes, value in pairs
+        if metric.name == "ml.quality.ratio" and attributes["ml.quality.check"] == "missing_column" and value
+    ]
+    bodies = [event.body for event in events if event.name == "ml.quality.violated"]
+    output = "prediction" if "prediction" in usual else "score.yes"
+    if missing is None:
+        assert (told, bodies) == ([], [])
+    else:
+        assert told == [(output, missing)]
+        assert bodies == [f"{output}: {missing * 100:.0f} % of 500 rows are without this column"]

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 import numpy as np
 
 from driftmeter.processor._tally import CHECKS, ROWS, Tally, place_of, place_of_all
 from driftmeter.processor._usual import Checked, Usual
-from driftmeter.schema import Column
+from driftmeter.schema import Column, Role
 from driftmeter.typing import BoolArray, Int64Array
+
+UNANSWERED: Final = 0.1
+"""Share of a window's rows without any output from which on it is found that outputs are missing. Calls that fail have
+none, nor have answers of a stream that are still to come."""
+_OUTPUTS: Final[tuple[Role, ...]] = ("prediction", "score")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +33,8 @@ class Checks:
         of: Where those stand that they are a share of.
         missing: Whether it is checked that the column is there.
         of_window: Whether bad values are a share of the window's rows, not of the column's.
+        output: Where it is checked that the model answers, if the baseline has outputs.
+        answers: The window's columns that hold predictions, and those that hold scores.
         always: Whether it is told though nothing was ever found.
         bad0: Bad values in the baseline.
         rows0: What these are a share of.
@@ -39,6 +48,8 @@ class Checks:
     of: Int64Array
     missing: BoolArray
     of_window: BoolArray
+    output: Int64Array
+    answers: tuple[Int64Array, ...]
     always: BoolArray
     bad0: Int64Array
     rows0: Int64Array
@@ -59,6 +70,8 @@ class Checks:
             np.array([place_of_all(name) for name in names], dtype=np.int64),
             np.array([name == "missing_column" for name in names], dtype=np.bool_),
             np.array([name not in CHECKS for name in names], dtype=np.bool_),
+            np.array([at for at, one in enumerate(checked) if _is_missing_output(*one)], dtype=np.int64),
+            tuple(_of_role(columns, role) for role in _OUTPUTS),
             np.array([name == "missing" for name in names], dtype=np.bool_),
             *np.array(known, dtype=np.int64).reshape(-1, 2).T,
         )
@@ -69,8 +82,25 @@ class Checks:
         rows = int(counts[:, ROWS].max(initial=0))
         bad, of = counts[self.row, self.bad], counts[self.row, self.of]
         bad[self.missing] = rows - bad[self.missing]
+        bad[self.output] = self._unanswered(counts[:, ROWS], rows)
         of[self.of_window] = rows
         return bad, of
+
+    def _unanswered(self, seen: Int64Array, rows: int) -> int:
+        """Return how many rows have neither prediction nor score, if they are more than a few.
+
+        A call asks for predictions or for scores, whatever the baseline has.
+        """
+        answered = sum(int(seen[places].max(initial=0)) for places in self.answers)
+        return rows - answered if rows - answered >= UNANSWERED * rows else 0
+
+
+def _is_missing_output(column: Column, check: str) -> bool:
+    return check == "missing_column" and column.role in _OUTPUTS
+
+
+def _of_role(columns: tuple[Column, ...], role: Role) -> Int64Array:
+    return np.array([at for at, column in enumerate(columns) if column.role == role], dtype=np.int64)
 
 
 def _of_values(columns: tuple[Column, ...], usual: Usual | None) -> Iterator[tuple[Column, str]]:
@@ -93,4 +123,7 @@ def _of_columns(columns: tuple[Column, ...], usual: Usual | None) -> Iterator[tu
         live = {column for column in columns if column.role == "feature"}
         expected = {column for column in usual.known if column.role == "feature"}
         yield from ((column, "missing_column") for column in sorted(expected))
+        # One stands for all: a model that does not answer is one trouble.
+        outputs = (column for role in _OUTPUTS for column in sorted(usual.known) if column.role == role)
+        yield from ((column, "missing_column") for column in islice(outputs, 1))
         yield from ((column, "unexpected_column") for column in sorted(live - expected))
