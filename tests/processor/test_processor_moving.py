@@ -122,6 +122,21 @@ def test_a_challenger_is_compared_with_its_champion_hour_by_hour(order, compare_
     assert found == [0, 0, 0, 0, 0, 0, 1, 1]
 
 
+def test_a_model_to_compare_with_that_nobody_knows_is_told_of_once_after_some_windows(caplog) -> None:
+    served = Served(models={"challenger": ModelConfig(compare_with="chmapion"), "b": ModelConfig(compare_with="a")})
+    for hour in range(6):
+        served.serve(
+            snapshot(hour, Model("challenger"), mean=0.0),
+            snapshot(hour, Model("champion", "2"), mean=0.0),
+            *[snapshot(hour, Model("b"), mean=0.0)] * (hour < 2),
+        )
+        assert len(caplog.records) == (hour >= 2)
+    assert caplog.records[0].getMessage() == (
+        "driftmeter: model challenger is to be compared with chmapion (compare_with), which was not seen in 3 windows; "
+        "seen were: b, challenger, champion@2"
+    )
+
+
 def test_all_that_comes_late_at_once_is_compared_window_by_window() -> None:
     served = Served(models={"b": ModelConfig(compare_with="a")}, previous_window=True)
     hours = [snapshot(hour, Model(name), mean=0.0) for name in "ab" for hour in range(100)]

@@ -5,7 +5,8 @@ add(snapshots) -> ModelProcessor: steps, windows, verdicts -> Evaluation -> sign
 
 from __future__ import annotations
 
-from collections import defaultdict
+import logging
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -19,7 +20,10 @@ from driftmeter.processor._turns import Event, Turns
 from driftmeter.schema import Model
 from driftmeter.sketches import Snapshot
 
+_logger = logging.getLogger("driftmeter")
 _SECOND: Final = 1_000_000_000
+WAITS: Final = 3
+"""Windows that wait for a model that nobody knows before that is said."""
 
 _LET_THROUGH: Final[AbstractContextManager[None]] = nullcontext()
 
@@ -54,6 +58,7 @@ class Processor:
         self.baselines = baselines
         self._contain = contain
         self._models: dict[Model, Watched] = {}
+        self._waited: Counter[tuple[Model, str]] = Counter()
 
     def add(self, snapshots: Iterable[Snapshot]) -> None:
         """Add snapshots, in any order."""
@@ -70,7 +75,22 @@ class Processor:
             for other, watched in self._models.items()
             if other != model and other.segment == model.segment and names(name, other)
         ]
+        if not windows and model.segment is None:
+            self._tell_absent(model, name)
         return max((window for window in windows if window is not None), key=lambda window: window.rows, default=None)
+
+    def _tell_absent(self, model: Model, name: str) -> None:
+        """Say once, after some windows, that a model waits for another one that nobody knows."""
+        self._waited[model, name] += 1
+        if self._waited[model, name] == WAITS:
+            _logger.warning(
+                "driftmeter: model %s is to be compared with %s (compare_with), which was not seen in %d windows; seen "
+                "were: %s",
+                model.name,
+                name,
+                WAITS,
+                ", ".join(sorted({f"{known.name}@{known.version}".rstrip("@") for known in self._models})[:20]),
+            )
 
     def is_watched(self, model: Model) -> bool:
         """Whether other models are compared with this one."""
