@@ -203,7 +203,7 @@ def test_a_column_of_nulls_alone_waits_for_its_first_value_to_know_its_kind(reco
 def test_kinds_and_categories_known_beforehand_hold(recorder) -> None:
     columns = Columns(
         kinds={("feature", "zip"): "categorical", ("feature", "x"): "numeric"},
-        categories={"zip": {"1", "2", "3"}},
+        categories={("feature", "zip"): {"1", "2", "3"}},
         ignored={"id"},
     )
     made = recorder(columns=columns, max_categories=0)

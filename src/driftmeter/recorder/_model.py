@@ -32,7 +32,7 @@ class Columns:
     """What is known of a model's columns beforehand: from its baseline and the configuration."""
 
     kinds: Mapping[tuple[Role, str], Kind] = field(default_factory=dict)
-    categories: Mapping[str, Collection[str]] = field(default_factory=dict)
+    categories: Mapping[tuple[Role, str], Collection[str]] = field(default_factory=dict)
     ignored: Collection[str] = ()
     disguises: Mapping[str, Disguise] = field(default_factory=dict)
     """By column how its categories' names are kept from view, where they are."""
@@ -285,7 +285,7 @@ class ModelRecorder:
             undecided=undecided,
             ignored=ignored,
             disguises=self.columns.disguises,
-            known=self.columns.categories if role == "feature" else {},
+            known=self.columns.categories,
             buffer_bytes=self._limits.buffer_bytes if self._drops else min(self._limits.buffer_bytes, BATCH_BYTES),
             max_categories=self._limits.max_categories,
         )

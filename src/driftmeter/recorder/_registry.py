@@ -18,7 +18,7 @@ from driftmeter.recorder._model import Columns, Limits, ModelRecorder
 from driftmeter.recorder._seeker import Bin, Seeker
 from driftmeter.recorder._segments import Segments
 from driftmeter.schema import Column, Kind, Model, Role
-from driftmeter.sketches import OTHER, CategoricalSketch, Snapshot
+from driftmeter.sketches import OTHER, CategoricalSketch, Snapshot, truth_names
 from driftmeter.tables import Table
 from driftmeter.typing import Clock
 
@@ -216,14 +216,10 @@ class Registry:
         columns = [column for column in named if own.may_tell_values(column)]
         if not columns or model.segment is not None:
             return None
-        known: dict[str, list[str]] = {column: [] for column in columns}
-        for baseline in self.baselines(model):
-            for part in baseline.segments:
-                segment = part.model.segment
-                if segment is not None and segment.column in known and segment.value != OTHER:
-                    known[segment.column].append(segment.value)
+        built = _segment_values(self._identities.baselines(model), columns)
         return Segments(
-            known,
+            _segment_values(self.baselines(model), columns),
+            truths={column: truth_names(values) for column, values in built.items()},
             most=self.config.max_segments,
             disguises=disguises(self.config, model),
             recorder=lambda segment: self.recorder(replace(model, segment=segment)),
@@ -231,13 +227,14 @@ class Registry:
 
     def _columns(self, model: Model) -> Columns:
         kinds: dict[tuple[Role, str], Kind] = {}
-        categories: dict[str, frozenset[str]] = {}
+        categories: dict[tuple[Role, str], frozenset[str]] = {}
         # As they were built: rows are counted under the names that they come with.
         for baseline in self._identities.baselines(model.whole):
             for column, sketch in baseline.snapshot.columns.items():
-                kinds.setdefault((column.role, column.name), column.kind)
-                if isinstance(sketch, CategoricalSketch) and column.role == "feature":
-                    categories[column.name] = categories.get(column.name, frozenset()) | sketch.counts.keys()
+                key = column.role, column.name
+                kinds.setdefault(key, column.kind)
+                if isinstance(sketch, CategoricalSketch):
+                    categories[key] = categories.get(key, frozenset()) | sketch.counts.keys()
         configured = self.config.models.get(model.name, ModelConfig()).columns
         for name, column_config in configured.items():
             if column_config.kind:
@@ -293,6 +290,17 @@ class Registry:
             recorder.reset()
             if recorder.segments is not None:
                 recorder.segments.reset()
+
+
+def _segment_values(baselines: Iterable[Baseline], columns: Iterable[str]) -> dict[str, list[str]]:
+    """Return by column the values that baselines tell apart."""
+    known: dict[str, list[str]] = {column: [] for column in columns}
+    for baseline in baselines:
+        for part in baseline.segments:
+            segment = part.model.segment
+            if segment is not None and segment.column in known and segment.value != OTHER:
+                known[segment.column].append(segment.value)
+    return known
 
 
 def load_baselines(config: Config) -> list[Baseline]:

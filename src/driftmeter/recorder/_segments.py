@@ -45,6 +45,7 @@ class Segments:
 
     Args:
         known: By column, the values that the baseline tells apart; without any, the first that come.
+        truths: By column, how truth values are called there, see `truth_names`.
         most: Values of one column that are told apart.
         disguises: By column how its values are kept from view, where they are; those of the baseline are already.
         recorder: Returns the recorder of a segment.
@@ -54,6 +55,7 @@ class Segments:
         self,
         known: Mapping[str, Sequence[str]],
         *,
+        truths: Mapping[str, Mapping[str, str]],
         most: int,
         recorder: Callable[[Segment], ModelRecorder | None],
         disguises: Mapping[str, Disguise] = _NONE,
@@ -64,6 +66,7 @@ class Segments:
         self._lock = threading.Lock()
         self._once = LogOnce()
         self._values = {column: set(values) for column, values in known.items()}
+        self._truths = truths
         self._open = {column for column, values in self._values.items() if not values}
 
     def reset(self) -> None:
@@ -102,6 +105,7 @@ class Segments:
         if is_missing(value):
             return OTHER
         name = category_name(value)
+        name = self._truths[column].get(name, name)
         disguise = self._disguises.get(column)
         if disguise is not None:
             name = disguise.name(name)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from driftmeter.recorder._buffer import Batch, RowBuffer
 from driftmeter.recorder._guard import guard
-from driftmeter.schema import Column
-from driftmeter.sketches import BlockSketcher, CategoryCounter, Disguise, Sketch
+from driftmeter.schema import Column, Role
+from driftmeter.sketches import BlockSketcher, CategoryCounter, Disguise, Sketch, truth_names
 from driftmeter.tables import Table
 
 
@@ -24,7 +25,7 @@ class Shape:
         undecided: bool,
         ignored: Collection[str],
         disguises: Mapping[str, Disguise],
-        known: Mapping[str, Collection[str]],
+        known: Mapping[tuple[Role, str], Collection[str]],
         buffer_bytes: int,
         max_categories: int,
     ) -> None:
@@ -38,13 +39,12 @@ class Shape:
         self._categorical = [column for column in columns if column.kind == "categorical"]
         self.buffer = RowBuffer(columns, capacity=max(64, buffer_bytes // (8 * max(1, len(columns)))))
         self._sketcher = BlockSketcher(len(self._numeric))
+        named = [known.get((column.role, column.name), ()) for column in self._categorical]
+        self._truths = [truth_names(names) for names in named]
         self._counters = [
             # A baseline that was built from digests names none of the categories that come: they are further ones.
-            CategoryCounter(
-                known.get(column.name, ()),
-                max_others=max_categories + (len(known.get(column.name, ())) if column.name in disguises else 0),
-            )
-            for column in self._categorical
+            CategoryCounter(names, max_others=max_categories + len(names) * (column.name in disguises))
+            for column, names in zip(self._categorical, named, strict=True)
         ]
         self._mismatched = np.zeros(len(self._numeric), dtype=np.int64)
         self._rows = 0
@@ -99,9 +99,16 @@ class Shape:
         ):
             # A value of a wrong type stands as NaN in the block; it is not a null.
             taken[column] = replace(numeric, missing=numeric.missing - mismatched, mismatched=mismatched)
-        for column, counter in zip(self._categorical, self._counters, strict=True):
+        for column, counter, truths in zip(self._categorical, self._counters, self._truths, strict=True):
+            sketch = counter.take()
+            if truths:
+                sketch = sketch.renamed(partial(_either, truths))
             disguise = self._disguises.get(column.name)
-            taken[column] = counter.take() if disguise is None else disguise.sketch(counter.take())
+            taken[column] = sketch if disguise is None else disguise.sketch(sketch)
         self._mismatched[:] = 0
         self._rows = 0
         return {column: sketch for column, sketch in taken.items() if column.name not in self._ignored}
+
+
+def _either(names: Mapping[str, str], name: str) -> str:
+    return names.get(name, name)

@@ -3,7 +3,7 @@
 from driftmeter.sketches._block import BlockSketcher
 from driftmeter.sketches._buckets import Buckets
 from driftmeter.sketches._categorical import MAX_OTHERS, CategoricalSketch, CategoryCounter
-from driftmeter.sketches._category_names import OTHER, category_name, is_missing
+from driftmeter.sketches._category_names import OTHER, category_name, is_missing, truth_names
 from driftmeter.sketches._datadog import from_ddsketch, to_ddsketch
 from driftmeter.sketches._disguise import Disguise
 from driftmeter.sketches._mapping import MAX_SCALE, MIN_SCALE, lower_boundary, map_to_index
@@ -46,5 +46,6 @@ __all__ = [
     "merge_snapshots",
     "pack_counts",
     "to_ddsketch",
+    "truth_names",
     "unpack_counts",
 ]

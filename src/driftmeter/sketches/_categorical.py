@@ -18,8 +18,8 @@ Source: Metwally, Agrawal, El Abbadi, "Efficient computation of frequent and top
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 from itertools import zip_longest
 from typing import Any, Final
@@ -79,6 +79,14 @@ class CategoricalSketch:
     def error_bound(self) -> int:
         """What any category's count, 0 for one without a name, is short by at most; 0 if all are exact."""
         return self.other if self.error is None else min(self.error, self.other)
+
+    def renamed(self, stands_for: Callable[[str], str]) -> CategoricalSketch:
+        """Return the sketch with what stands for each name; names that are one thing by then are counted together."""
+        counts: dict[str, int] = {}
+        for name, count in self.counts.items():
+            told = stands_for(name)
+            counts[told] = counts.get(told, 0) + count
+        return replace(self, counts=counts)
 
     def merge(
         self, other: CategoricalSketch, *, known: Collection[str] = (), max_others: int = MAX_MERGED

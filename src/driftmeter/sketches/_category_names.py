@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final, cast
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from driftmeter.schema import MAX_NAME_LENGTH, clean_name, name_digest
 
 OTHER: Final = "__other__"
+_TRUTHS: Final = ("False", "True")
+_BITS: Final = ("0", "1")
 
 
 def is_missing(value: object) -> bool:
@@ -22,6 +24,17 @@ def is_missing(value: object) -> bool:
         return True
     except (ValueError, ArithmeticError):  # an array has none either, nor a signalling NaN, and they are values
         return False
+
+
+def truth_names(known: Collection[str]) -> Mapping[str, str]:
+    """Return how truth values are called in a column whose known categories are such, by how else they may be called.
+
+    Where a column of truth values has nulls, some libraries make numbers of it and some do not: True is 1.0 then.
+    """
+    for words, others in ((_TRUTHS, _BITS), (_BITS, _TRUTHS)):
+        if known and set(known) <= set(words):
+            return dict(zip(others, words, strict=True))
+    return {}
 
 
 def is_hashable(value: object) -> bool:

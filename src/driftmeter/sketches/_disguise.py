@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from driftmeter.sketches._categorical import CategoricalSketch
@@ -52,9 +52,4 @@ class Disguise:
             return sketch
         if self.mode == "withheld":
             return CategoricalSketch(other=sketch.count, missing=sketch.missing, mismatched=sketch.mismatched)
-        stands_for = self.known_name if known else self.name
-        counts: dict[str, int] = {}
-        for name, count in sketch.counts.items():
-            digest = stands_for(name)
-            counts[digest] = counts.get(digest, 0) + count
-        return replace(sketch, counts=counts)
+        return sketch.renamed(self.known_name if known else self.name)
