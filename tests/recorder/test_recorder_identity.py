@@ -208,3 +208,11 @@ def test_names_that_servers_tell_are_remembered_within_bounds() -> None:
     for at in range(9):
         registry.bind(Served(), identity=Identity("Tree"), names=["a"], named=True, served=Model("Multi", str(at)))
     assert len(registry._identities._served) == 3
+
+
+def test_a_model_whose_version_is_not_known_has_the_only_versions_baseline() -> None:
+    rows = pd.DataFrame(np.ones((5, 3)), columns=list("abc"))
+    baselines = [Baseline.from_frame(rows, model="delay", version=version) for version in ("7", "8")]
+    for known, found in ((1, ["7"]), (2, [])):
+        registry = Registry(Config(), baselines=baselines[:known])
+        assert [baseline.model.version for baseline in registry.baselines(Model("delay"))] == found

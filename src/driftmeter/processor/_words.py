@@ -158,7 +158,10 @@ def _decimals(span: float) -> int:
 
 
 def _rounded(value: float, digits: int) -> str:
-    if abs(value) >= 1e7 or (value and abs(value) < 1e-4):
-        return f"{value:.3g}"
+    if value and not 1e-4 <= abs(value) < 1e7:
+        whole = math.floor(math.log10(abs(value))) + 1
+        if not 0 <= digits < whole:
+            # As many digits as the decimals are, so that edges far from zero and near to each other can be told apart.
+            return f"{value:.{min(max(3, whole + digits), 17)}g}"
     rounded = round(value, digits)
     return f"{rounded:,.{max(0, digits)}f}".rstrip("0").rstrip(".") if digits > 0 else f"{rounded:,.0f}"

@@ -9,7 +9,8 @@ first that came. Another class's model is another model::
     IsolationForest,  3 unnamed columns -> IsolationForest, its columns f0, f1, f2
 
 Which baselines a model has is another question. Its own come first, then those that were lent to it since it has their
-features, then those of its name that are for no version in particular::
+features, then those of its name that are for no version in particular, or for the only version that there is of a model
+whose own is not known::
 
     baseline flights        a session that bears delay, version 8     -> delay 8, compared with flights
     baseline delay          monitor(..., name="delay", version="8")   -> delay 8, compared with delay
@@ -88,7 +89,10 @@ class Identities:
         lender = self._lent.get(model)
         if lender is not None:
             return lender
-        return Model(model.name) if model.version else model
+        if model.version:
+            return Model(model.name)
+        versions = [known for known in self._baselines if known.name == model.name]
+        return versions[0] if len(versions) == 1 else model
 
     def declare(self, model_object: Any, model: Model) -> None:
         """Let a model object be known under a name of the user's."""
