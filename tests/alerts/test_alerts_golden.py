@@ -42,7 +42,7 @@ def test_promtool_accepts_the_rules_and_their_tests_pass(case: str) -> None:
     [
         ({"window": "1d", "step": "1d"}, {}),
         ({"window": "20s", "step": "1s"}, {"period": 7200.0, "naming": "plain"}),
-        ({"models": {'a "quoted" \\ name': {"critical": True}}}, {"naming": "pull", "latency": 0.25}),
+        ({"window": "10m", "models": {'a "quoted" \\ name': {"critical": True}}}, {"naming": "pull", "latency": 0.25}),
     ],
     ids=["tumbling days", "short windows", "odd names"],
 )

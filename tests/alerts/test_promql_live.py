@@ -86,3 +86,48 @@ def test_only_the_columns_finer_than_prometheus_holds_come_from_explicit_buckets
     assert {column.column.name for column in numeric if column.uses_bins} == {"year", "kelvin"}
     numeric, _ = columns_of(Recording(baseline=baseline(), naming="pull"))
     assert all(column.uses_bins for column in numeric)
+
+
+def test_a_scraped_process_needs_no_setting_to_have_its_distances_computed(backends, tmp_path) -> None:
+    exporter = pytest.importorskip(
+        "opentelemetry.exporter.prometheus", reason="opentelemetry-exporter-prometheus is not installed"
+    )
+    from opentelemetry.sdk.metrics import MeterProvider
+    from prometheus_client import CollectorRegistry, start_http_server
+
+    import driftmeter
+
+    against = baseline()
+    registry = CollectorRegistry()
+    provider = MeterProvider([exporter.PrometheusMetricReader(registry=registry)])
+    server, thread = start_http_server(0, addr="127.0.0.1", registry=registry)
+    target = f"127.0.0.1:{server.server_address[1]}"
+    try:
+        driftmeter.instrument(meter_provider=provider, baseline=_saved(against, tmp_path), window="10s", step="1s")
+        prometheus = start(backends, tmp_path, against, naming="pull")
+        prometheus.reload(scrape_configs=[{"job_name": "shop", "static_configs": [{"targets": [target]}]}])
+
+        def told() -> bool:
+            columns = frame(500, seed=int(time.time() * 10), shift=0.6)
+            driftmeter.record(model=against.model.name, version=against.model.version, features=columns)
+            time.sleep(0.2)
+            return bool(prometheus.query('driftmeter:column_distance{ml_distance_method="psi"}'))
+
+        until(told, seconds=60, otherwise=prometheus.log)
+        found = prometheus.values('driftmeter:column_distance{ml_distance_method="psi"}', "ml_column_name")
+        sketched = Baseline.from_frame(frame(20_000, seed=3, shift=0.6), model=against.model.name)
+        expected = said_by_the_processor([sketched.snapshot], against)
+        for column in ("signed", "amount", "kelvin", "country"):
+            # The same traffic, other rows of it.
+            assert found[column] == pytest.approx(expected[column, "psi"], rel=0.3), column
+    finally:
+        driftmeter.shutdown()
+        provider.shutdown()
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+
+
+def _saved(against: Baseline, folder: Path) -> str:
+    against.save(folder / "baseline.json")
+    return str(folder / "baseline.json")

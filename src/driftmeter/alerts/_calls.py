@@ -77,6 +77,7 @@ def call_alerts(settings: Settings) -> Iterator[Alert]:
         series={("_count", ""): "", ("_bucket", "le"): number(settings.latency)},
     )
     yield from _silent(settings)
+    yield from _absent(settings)
 
 
 def _rate(series: str, window: str, *matchers: str) -> str:
@@ -209,5 +210,31 @@ def _silent(settings: Settings) -> Iterator[Alert]:
                 compare="<=",
                 threshold=0,
                 tell_missing=True,
+            ),
+        )
+
+
+def _absent(settings: Settings) -> Iterator[Alert]:
+    """Yield the alerts on models that the configuration names and nobody has heard of."""
+    critical = Critical(settings.config)
+    rows = metric_name(semconv.PREDICTION_ROWS, settings.naming)
+    look_back = duration_text(settings.look_back)
+    by_severity: dict[Severity, list[str]] = {}
+    for name in critical.named:
+        by_severity.setdefault("page" if name in critical.models else "ticket", []).append(name)
+    for severity, names in by_severity.items():
+        absent = [f"absent_over_time({selector(rows, f'ml_model_name={quoted(name)}')}[{look_back}])" for name in names]
+        yield Alert(
+            name="ModelAbsent",
+            severity=severity,
+            signal="silence",
+            expr="\nor\n".join(absent),
+            hold=settings.config.window,
+            summary="{{ $labels.ml_model_name }} is configured, and predicts nowhere",
+            description=f"The configuration names this model, and in {look_back} there was no prediction of it.",
+            example=Example(
+                series={},
+                at=settings.config.window + 2 * settings.beat,
+                labels={"ml_model_name": names[0]},
             ),
         )

@@ -21,6 +21,8 @@ class Critical:
 
     def __init__(self, config: Config) -> None:
         self.models = sorted(clean_name(name) for name, model in config.models.items() if model.critical)
+        self.named = sorted(clean_name(name) for name, model in config.models.items() if not model.ignore)
+        """All models that the configuration names and that are watched."""
         # By model, the columns that differ from it.
         self._differ = {
             clean_name(name): sorted(

@@ -24,7 +24,8 @@ _GPUS: Final = (
     (
         "ModelGpuTemperature",
         semconv_hardware.HARDWARE_TEMPERATURE,
-        'hw_type="gpu"',
+        # The memory has a sensor of its own, and may be warmer.
+        'hw_type="gpu", hw_sensor_location!="MEMORY"',
         "gpu_temperature",
         "GPU {{ $labels.hw_id }} is hot",
         "It has been above {limit:g} degrees Celsius for ten minutes, and will slow down or already does.",
