@@ -9,7 +9,7 @@ import fake_nvml
 import pytest
 from fake_nvml import FakeGpu, FakeNvml
 
-from driftmeter.hardware import _gpu_metrics
+from driftmeter.hardware import _gpu_metrics, _poller
 
 
 @pytest.fixture
@@ -57,5 +57,6 @@ def key(attributes: Any) -> Any:
 
 
 @pytest.fixture
-def watched(sdk, nvml) -> Watched:
+def watched(sdk, nvml, monkeypatch) -> Watched:
+    monkeypatch.setattr(_poller, "_FIRST", 3600.0)  # the thread waits; the test polls
     return Watched(sdk)

@@ -52,6 +52,17 @@ SIGNATURES = {
 }
 
 
+class ProcessInfo(ctypes.Structure):
+    """An entry of the list of processes, as drivers write it; one release of pynvml has another."""
+
+    _fields_ = (
+        ("pid", c_uint),
+        ("usedGpuMemory", c_ulonglong),
+        ("gpuInstanceId", c_uint),
+        ("computeInstanceId", c_uint),
+    )
+
+
 @dataclass
 class FakeGpu:
     """A GPU, or a MIG instance in the ``instances`` of one. What is None, or not in a mapping, is not supported."""
@@ -198,7 +209,7 @@ class FakeNvml:
         if room < len(gpu.processes):
             return INSUFFICIENT_SIZE
         if processes:
-            array = cast(processes, POINTER(pynvml.c_nvmlProcessInfo_v3_t))
+            array = cast(processes, POINTER(ProcessInfo))
             for at, (pid, used) in enumerate(gpu.processes.items()):
                 array[at].pid, array[at].usedGpuMemory = pid, used
         return 0

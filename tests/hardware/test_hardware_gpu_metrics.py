@@ -153,7 +153,7 @@ def test_heat_and_want_of_power_degrade_a_gpu_a_setting_does_not(reasons, state,
 
 def test_memory_of_this_process_is_told_apart(watched, gpu, monkeypatch) -> None:
     monkeypatch.setattr(_cuda, "driver", object)
-    gpu.processes = {os.getpid() + 1: 3 * GIB, os.getpid(): 2 * GIB}
+    gpu.processes = {os.getpid() + 1: 3 * GIB, os.getpid(): 2 * GIB, os.getpid() + 2: GIB}
     assert watched.points()["process.gpu.memory.usage"] == {(ID,): 2 * GIB}
     gpu.processes = {os.getpid() + 1: 3 * GIB}
     assert "process.gpu.memory.usage" not in watched.points()
@@ -285,6 +285,9 @@ def test_after_shutdown_nothing_is_told_and_after_another_start_each_point_once(
     assert "hw.power" in watched.points()
     driftmeter.shutdown()
     assert not [name for name in sdk.collect(sdk.cumulative) if name.startswith("hw.")]
+    deadline = time.monotonic() + 20
+    while nvml.initialised[os.getpid()] and time.monotonic() < deadline:
+        time.sleep(0.01)
     calls = sum(nvml.calls.values())
     sdk.watch(gpu_metrics=False)
     assert not [name for name in sdk.collect(sdk.cumulative) if name.startswith("hw.")]

@@ -16,6 +16,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 import driftmeter
 from driftmeter import hardware, semconv_hardware
+from driftmeter.hardware import _host_metrics
 from driftmeter.hardware._gate import over_cpus
 
 EXCLUDED = "OTEL_PYTHON_SYSTEM_METRICS_EXCLUDED_METRICS"
@@ -148,11 +149,11 @@ def test_after_shutdown_others_can_start_theirs(sdk, caplog) -> None:
 def test_holding_back_leaves_the_environment_as_it_was(monkeypatch) -> None:
     hardware.hold_back()
     assert os.environ[EXCLUDED] == "*"
-    assert hardware.let_go()
+    assert _host_metrics.let_go()
     assert EXCLUDED not in os.environ
     monkeypatch.setenv(EXCLUDED, "system.*")
     hardware.hold_back()
-    assert not hardware.let_go()
+    assert not _host_metrics.let_go()
     assert os.environ[EXCLUDED] == "system.*"
 
 

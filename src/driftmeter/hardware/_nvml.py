@@ -72,6 +72,8 @@ class Session:
         import pynvml
 
         self._nvml = pynvml
+        # What is raised for a function that the driver does not have; releases before 12.545 do not know it.
+        self._mismatch = getattr(pynvml, "NVMLLibraryMismatchError", pynvml.NVMLError)
         try:
             pynvml.nvmlInit()
         except pynvml.NVMLError as error:
@@ -231,7 +233,7 @@ class Session:
         """Return an answer, or None where there is none for whatever reason."""
         try:
             return function(*args)
-        except (self._nvml.NVMLError, self._nvml.NVMLLibraryMismatchError):
+        except (self._nvml.NVMLError, self._mismatch):
             return None
 
     def _ask(self, function: Callable[..., Any], *args: Any, refusals: frozenset[int] = _NOT_THIS) -> Any:
@@ -246,5 +248,5 @@ class Session:
             if error.value in refusals:
                 return None
             raise LostError(str(error)) from None
-        except self._nvml.NVMLLibraryMismatchError:
+        except self._mismatch:
             return None
