@@ -17,9 +17,10 @@ TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
 class SingleHost:
     """What single-host.yaml is about; `replicas` send to the collector."""
 
-    def __init__(self, backends, kit, service, prometheus, jaeger):
+    def __init__(self, backends, kit, service, prometheus, jaeger, temporality):
         back = f"127.0.0.1:{free_port()}"
-        self.gateway = backends.gateway(f"http://{back}", baselines=service / "baselines")
+        variables = {"DRIFTMETER_GATEWAY_TEMPORALITY": temporality}
+        self.gateway = backends.gateway(f"http://{back}", baselines=service / "baselines", **variables)
         names = ("single-host.yaml", "backends/prometheus.yaml", "backends/traces.yaml")
         environ = {
             "GATEWAY": self.gateway.grpc,
@@ -33,9 +34,15 @@ class SingleHost:
         return f"{self.gateway.log()}\n{self.collector.log()}"
 
 
+@pytest.fixture(params=["cumulative", "delta"])
+def temporality(request):
+    """Of what the replicas send, and of the gateway's merged sketches."""
+    return request.param
+
+
 @pytest.fixture
-def host(backends, kit, service, prometheus, jaeger):
-    return SingleHost(backends, kit, service, prometheus, jaeger)
+def host(backends, kit, service, prometheus, jaeger, temporality):
+    return SingleHost(backends, kit, service, prometheus, jaeger, temporality)
 
 
 def temps(sent):
@@ -52,7 +59,6 @@ def values_counted(prometheus):
     return sum(float(series["histogram"][1]["count"]) for series in series_of_temp(prometheus))
 
 
-@pytest.mark.parametrize("temporality", ["cumulative", "delta"])
 def test_two_replicas_are_one_series_and_one_verdict(host, prometheus, jaeger, replicas, kit, temporality):
     started = replicas(2, host.collector.grpc, **{TEMPORALITY: temporality, "DRIFTMETER_SIGNALS": "false"})
     sent = []
@@ -67,6 +73,8 @@ def test_two_replicas_are_one_series_and_one_verdict(host, prometheus, jaeger, r
     assert "instance" not in merged["metric"]
     _, histogram = merged["histogram"]
     assert_is_sketch_of(temps(sent), histogram)
+    # Deltas are added up by the collector, in 160 buckets of a sign.
+    assert (scale_of(histogram) >= 5) == (temporality == "cumulative")
     for q in (0.1, 0.5, 0.9):
         [estimate] = prometheus.values(f"histogram_quantile({q}, ml_column_value)").values()
         assert_is_quantile(estimate, q, temps(sent), scale=scale_of(histogram))
@@ -84,7 +92,6 @@ def test_two_replicas_are_one_series_and_one_verdict(host, prometheus, jaeger, r
     assert "swallowed" not in host.gateway.log()
 
 
-@pytest.mark.parametrize("temporality", ["cumulative", "delta"])
 def test_rows_are_counted_once_whoever_is_killed_or_restarted(host, prometheus, replicas, kit, temporality):
     replica, other = replicas(2, host.collector.grpc, **{TEMPORALITY: temporality, "DRIFTMETER_SIGNALS": "false"})
     sent = 0

@@ -77,7 +77,7 @@ class Simulated:
             config,
             Ledger(window=round(config.window * SECOND), step=step, limits=limits),
             Baselines(self.baselines, folder=Path(own.baselines) if own.baselines else None),
-            merged=own.sketches == "merged" and not own.signals_only,
+            merged=own.merged,
             idle=round(own.model_idle * SECOND),
         )
         self.core = Core(

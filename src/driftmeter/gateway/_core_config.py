@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Literal, TypeAlias, cast, get_args
 
 from driftmeter.config import boolean, check_bounds, duration, integer, key, one_of, text
 
 SKETCHES: Final = ("merged", "replicas", "none")
+Merged: TypeAlias = Literal["delta", "cumulative"]
 LOGS: Final = ("auto", "text", "json")
 _DAY: Final = 86_400.0
 _YEAR: Final = 366 * _DAY
@@ -29,6 +30,11 @@ class CoreConfig:
         "merged",
         partial(one_of, names=SKETCHES),
         "the column sketches that are sent on: merged over the replicas, those of the replicas as they came, or none",
+    )
+    temporality: str = key(
+        "delta",
+        partial(one_of, names=get_args(Merged)),
+        "of the merged sketches: delta, or cumulative, as Prometheus and Mimir need them, which takes memory",
     )
     signals_only: bool = key(
         default=False, parse=boolean, says="send on the gateway's own signals and events alone, no sketches either"
@@ -56,3 +62,8 @@ class CoreConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self)
+
+    @property
+    def merged(self) -> Merged | None:
+        """The temporality in which merged sketches are sent on; None where they are not."""
+        return cast(Merged, self.temporality) if self.sketches == "merged" and not self.signals_only else None

@@ -16,15 +16,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from driftmeter import otlp
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config
 from driftmeter.gateway._baselines import Baselines
+from driftmeter.gateway._core_config import Merged
 from driftmeter.gateway._decode import Decoder, Received
 from driftmeter.gateway._identity import Service, ShardKey
 from driftmeter.gateway._ledger import Ledger, Outcomes
 from driftmeter.gateway._outputs import Output, event_request, signal_requests, sketch_requests
 from driftmeter.gateway._pickles import dump, load
 from driftmeter.gateway._store import Changes, Shard, Store, corrupt
+from driftmeter.gateway._totals import Totals
 from driftmeter.processor import Processor
 from driftmeter.recorder import guard
 from driftmeter.schema import Model
@@ -41,15 +44,18 @@ class Engine:
         config: The processor's rules.
         ledger: Counts what is received.
         baselines: What windows are compared with.
-        merged: Whether the merged sketches are sent on.
+        merged: How the merged sketches are sent on; None: not at all.
         idle: Nanoseconds without a point until a model is forgotten.
     """
 
-    def __init__(self, config: Config, ledger: Ledger, baselines: Baselines, *, merged: bool, idle: int) -> None:
+    def __init__(
+        self, config: Config, ledger: Ledger, baselines: Baselines, *, merged: Merged | None, idle: int
+    ) -> None:
         self._config = config
         self._ledger = ledger
         self._baselines = baselines
         self._merged = merged
+        self._totals = Totals()
         self._idle = idle
         self._processors: dict[Service, Processor] = {}
         self._seen: dict[ShardKey, int] = {}
@@ -114,8 +120,10 @@ class Engine:
         events = processor.advance(now)
         signals = signal_requests(resource, processor.signals(), time=now)
         outputs = [Output("metrics", body, lasts=False) for body in signals]
-        if self._merged:
-            sketches = sketch_requests(resource, _merged(taken, since, now))
+        for snapshot in _merged(taken, since, now) if self._merged else ():
+            cumulative = self._merged == "cumulative"
+            points = self._totals.points(service, snapshot) if cumulative else otlp.sketch_points(snapshot)
+            sketches = sketch_requests(resource, points, cumulative=cumulative)
             outputs += [Output("metrics", body, lasts=True) for body in sketches]
         if events:
             outputs.append(Output("logs", event_request(resource, events, observed=now), lasts=True))
@@ -148,6 +156,7 @@ class Engine:
         idle = [key for key, seen in self._seen.items() if seen + self._idle < self._told]
         for service, model in idle:
             del self._seen[service, model], self._kept[service, model]
+            self._totals.forget((service, model))
             if service in self._processors:
                 self._processors[service].forget(model)
         return idle
@@ -156,14 +165,15 @@ class Engine:
         service, model = key
         processor = self._processors.get(service)
         watched = {} if processor is None else processor.watched(model)
-        return dump((self._ledger.dump(key), watched, self._seen[key], self._told))
+        return dump((self._ledger.dump(key), watched, self._totals.dump(key), self._seen[key], self._told))
 
     def _load(self, key: ShardKey, upto: int, body: bytes) -> None:
         service, model = key
-        state, watched, self._seen[key], told = load(body)
+        state, watched, totals, self._seen[key], told = load(body)
         self._told = max(self._told, told)
         self._kept[key] = upto
         self._ledger.load(key, state)
+        self._totals.load(key, totals)
         processor = self._processors.setdefault(
             service,
             Processor(self._config, baselines=partial(self._baselines.of, self._config, service), contain=guard),

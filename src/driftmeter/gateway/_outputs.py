@@ -13,7 +13,6 @@ from opentelemetry.sdk.metrics.export import Metric
 from driftmeter import otlp, semconv
 from driftmeter.gateway._inbound import Signal
 from driftmeter.processor import Event, Signals
-from driftmeter.sketches import Snapshot
 
 MAX_POINTS: Final = 5000
 """Of one request: receivers take 4 MiB by default, and a signal's point is some 200 bytes."""
@@ -42,12 +41,11 @@ def signal_requests(resource: ResourceAttributes, signals: Signals, *, time: int
         yield metrics_request(resource, some, scope=semconv.SCOPE_NAME)
 
 
-def sketch_requests(resource: ResourceAttributes, snapshots: Iterable[Snapshot]) -> Iterator[bytes]:
-    """Return the merged sketches of one service's models, as deltas."""
-    for snapshot in snapshots:
-        metrics = otlp.sketch_metrics([snapshot], temporality=otlp.DELTA)
-        for some in _in_pieces(metrics, MAX_SKETCHES):
-            yield metrics_request(resource, some, scope=semconv.SKETCH_SCOPE_NAME)
+def sketch_requests(resource: ResourceAttributes, points: otlp.Points, *, cumulative: bool) -> Iterator[bytes]:
+    """Return the merged sketches of one of a service's models."""
+    metrics = otlp.points_metrics([points], temporality=otlp.CUMULATIVE if cumulative else otlp.DELTA)
+    for some in _in_pieces(metrics, MAX_SKETCHES):
+        yield metrics_request(resource, some, scope=semconv.SKETCH_SCOPE_NAME)
 
 
 def metrics_request(resource: ResourceAttributes, metrics: Sequence[Metric], *, scope: str) -> bytes:

@@ -101,7 +101,7 @@ class Gateway:
             rules,
             Ledger(window=window, step=step, limits=limits),
             self._baselines,
-            merged=own.sketches == "merged" and not own.signals_only,
+            merged=own.merged,
             idle=round(own.model_idle * _SECOND),
         )
         metrics = OwnMetrics(own_resource(), clock())

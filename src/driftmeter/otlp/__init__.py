@@ -8,6 +8,7 @@ from driftmeter.otlp._histogram_points import MAX_COUNT, numeric_sketches
 from driftmeter.otlp._json import from_json, to_json, to_request
 from driftmeter.otlp._parts import Layout
 from driftmeter.otlp._points import (
+    CUMULATIVE,
     DELTA,
     Attributes,
     Layouts,
@@ -23,6 +24,7 @@ from driftmeter.otlp._scopes import scope_attributes, split_scopes
 from driftmeter.otlp._wire import REQUEST, parse, slim
 
 __all__ = [
+    "CUMULATIVE",
     "DELTA",
     "MAX_COUNT",
     "REQUEST",

@@ -30,6 +30,7 @@ from driftmeter.sketches import OTHER, CategoricalSketch, NumericSketch, Sketch,
 
 Attributes = dict[str, Any]
 DELTA: Final = AggregationTemporality.DELTA
+CUMULATIVE: Final = AggregationTemporality.CUMULATIVE
 
 
 Layouts: TypeAlias = defaultdict[tuple[Model, Column], Layout]
