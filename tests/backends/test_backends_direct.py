@@ -109,6 +109,28 @@ def test_signals_have_the_documented_names_and_labels_and_none_is_refused(collec
     assert "Partial success" not in collector.log()
 
 
+def test_exemplars_of_a_drifted_column_lead_to_traces_of_its_rows(collector, prometheus, jaeger, replicas, kit):
+    # Cumulative: the collector's deltatocumulative lets exemplars go.
+    [replica] = replicas(1, collector.grpc, **{TEMPORALITY: "cumulative"})
+
+    def exemplars():
+        replica.predict(kit.rows(300, shift=20, seed=1))
+        found = prometheus.api("query_exemplars", query="ml_column_value", start=began, end=time.time() + 60)
+        return [one for series in found for one in series["exemplars"] if series["seriesLabels"]]
+
+    began = time.time() - 60
+    for at in range(6):
+        replica.predict(kit.rows(300, seed=at))
+        time.sleep(0.4)
+    until(exemplars, otherwise=collector.log)
+    told = {one["labels"]["trace_id"] for one in exemplars()}
+    until(lambda: told <= {span["traceID"] for span in calls(jaeger)}, otherwise=collector.log)
+    usual = temps(kit.rows(300))
+    assert {float(one["value"]) > np.nanquantile(usual, 0.5) for one in exemplars()} == {True}
+    found = prometheus.api("query_exemplars", query="ml_column_value", start=began, end=time.time() + 60)
+    assert {series["seriesLabels"]["ml_column_name"] for series in found} == {"temp"}
+
+
 @pytest.mark.parametrize("temporality", ["cumulative", "delta"])
 def test_a_collector_that_restarts_loses_no_row(collector, prometheus, replicas, kit, temporality):
     [replica] = replicas(1, collector.grpc, **{TEMPORALITY: temporality})
