@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import replace
@@ -45,7 +46,9 @@ def frame(rows: int, *, seed: int, shift: float = 0.0) -> dict[str, Any]:
     }
 
 
-def baseline(rows: int = 20_000) -> Baseline:
+@functools.cache
+def baseline() -> Baseline:
+    rows = 20_000
     return Baseline.from_frame(frame(rows, seed=1), model='m "1"', version="2", predictions=[0, 1] * (rows // 2))
 
 

@@ -12,6 +12,7 @@ from promql_traffic import baseline, frame
 from driftmeter import Baseline, BaselineError, ConfigError
 from driftmeter.alerts import Recording, promql_rules, promql_tests
 from driftmeter.alerts._recording import columns_of
+from driftmeter.alerts._yaml import to_yaml
 from driftmeter.config import Config, load
 from driftmeter.processor import bins_of
 
@@ -92,3 +93,9 @@ def test_what_cannot_be_compared_is_refused() -> None:
         Recording(baseline=empty, interval=0)
     with pytest.raises(ConfigError, match="least_rows must be at least 1; got 0"):
         Recording(baseline=empty, least_rows=0)
+
+
+@pytest.mark.parametrize("line", ["a: 'b' \"c\" # d", " leading", "trailing ", "tab\there", "é", "\x85", "\u2028"])
+def test_long_expressions_are_read_as_they_were_written(line: str) -> None:
+    document = {"expr": f"{line}\nor " * 400 + line, "one line": line * 1000}
+    assert yaml.safe_load(to_yaml(document)) == document

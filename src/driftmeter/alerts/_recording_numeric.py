@@ -158,8 +158,8 @@ def _tiers(grid: NumericGrid) -> Iterator[Tier]:
     total = int(grid.baseline.sum())
     # From here on the number of bins stays: it is the baseline's, or the most there are.
     last = stats.ROWS_PER_BIN * MAX_BINS
-    counts = [stats.bin_count(rows, total, max_bins=MAX_BINS) for rows in range(1, last + 1)]
-    starts = [1, *(rows for rows in range(2, last + 1) if counts[rows - 1] != counts[rows - 2])]
+    counts = stats.bin_counts(np.arange(1, last + 1), total, max_bins=MAX_BINS)
+    starts = [1, *(np.flatnonzero(np.diff(counts)) + 2).tolist()]
     made: list[tuple[int, Int64Array]] = []
     for start in starts:
         groups = grid.groups(start)

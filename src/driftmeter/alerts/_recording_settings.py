@@ -31,6 +31,8 @@ DISTANCE: Final = "driftmeter:column_distance"
 MAX_SCALE: Final = 8
 """The finest native histogram that Prometheus holds: finer ones lose scales as they come."""
 
+_FEW: Final = 8
+
 Source: TypeAlias = Literal["auto", "bins"]
 
 
@@ -141,5 +143,11 @@ def labelled(expr: str, **labels: str) -> str:
 
 
 def any_of(terms: list[str]) -> str:
-    """Return the union of expressions."""
-    return "\nor ".join(terms)
+    """Return the union of expressions.
+
+    Of many, halves are joined first: each ``or`` looks at all that is on its left once more.
+    """
+    if len(terms) <= _FEW:
+        return "\nor ".join(terms)
+    middle = len(terms) // 2
+    return f"({any_of(terms[:middle])})\nor ({any_of(terms[middle:])})"
