@@ -9,6 +9,7 @@ import pytest
 import yaml
 from promql_traffic import baseline, frame
 
+from backend_kit import promtool
 from driftmeter import Baseline, BaselineError, ConfigError
 from driftmeter.alerts import Recording, promql_rules, promql_tests
 from driftmeter.alerts._recording import columns_of
@@ -99,3 +100,39 @@ def test_what_cannot_be_compared_is_refused() -> None:
 def test_long_expressions_are_read_as_they_were_written(line: str) -> None:
     document = {"expr": f"{line}\nor " * 400 + line, "one line": line * 1000}
     assert yaml.safe_load(to_yaml(document)) == document
+
+
+@pytest.mark.backends
+def test_a_process_that_restarts_within_the_window_leaves_the_shares_as_they_are(tmp_path) -> None:
+    against = Baseline.from_frame({"c": ["de", "fr"] * 500}, model="m")
+    recording = Recording(baseline=against, config=Config(window=600, step=60))
+    (tmp_path / "rules.yml").write_text(promql_rules(recording))
+    column = 'job="shop", ml_model_name="m", ml_column_name="c", ml_column_role="feature"'
+    # Twice as many of one as of the other; the totals begin anew after a quarter of an hour, in the midst of a window.
+    counts = {"de": "0+20x15 0+20x15", "fr": "0+10x15 0+10x15"}
+    psi = (2 / 3 - 1 / 2) * np.log((2 / 3) / (1 / 2)) + (1 / 3 - 1 / 2) * np.log((1 / 3) / (1 / 2))
+    checks = [
+        {
+            "expr": f'abs(driftmeter:column_distance{{ml_distance_method="psi"}} - {psi}) < bool 1e-12',
+            "eval_time": f"{minute}m",
+            "exp_samples": [
+                {
+                    "labels": f'{{{column}, ml_baseline_kind="training", ml_baseline_id="{against.id}", '
+                    'ml_distance_method="psi"}',
+                    "value": 1,
+                }
+            ],
+        }
+        for minute in (14, 18, 20, 29)
+    ]
+    test = {
+        "interval": "1m",
+        "input_series": [
+            {"series": f'ml_column_categories_total{{{column}, ml_category="{name}"}}', "values": values}
+            for name, values in counts.items()
+        ],
+        "promql_expr_test": checks,
+    }
+    tests = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [test]}
+    (tmp_path / "tests.yml").write_text(to_yaml(tests))
+    promtool("test", "rules", "tests.yml", folder=tmp_path)
