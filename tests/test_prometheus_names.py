@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from driftmeter import semconv
+from driftmeter import semconv, semconv_hardware
 from driftmeter.prometheus_names import NAMINGS, label_name, metric_name
 
 
@@ -18,6 +18,7 @@ from driftmeter.prometheus_names import NAMINGS, label_name, metric_name
         (semconv.WINDOW_ROWS, "ml_window_rows", "ml_window_rows", "ml_window_rows"),
         (semconv.PREDICTION_ROWS, "ml_prediction_rows_total", "ml_prediction_rows_total", "ml_prediction_rows"),
         (semconv.COLUMN_VALUE, "ml_column_value", "ml_column_value", "ml_column_value"),
+        (semconv_hardware.PROCESS_THREAD_COUNT, "process_thread_count", "process_thread_count", "process_thread_count"),
         (
             semconv.PREDICTION_DURATION,
             "ml_prediction_duration_seconds",

@@ -58,7 +58,7 @@ def metric_name(metric: Metric, naming: Naming = "otlp") -> str:
 
 
 def _unit(unit: str) -> str:
-    if unit.startswith("{"):
+    if not unit or unit.startswith("{"):
         return ""
     if unit not in _UNITS:
         raise ValueError(f"unit must be an annotation in braces or one of {', '.join(_UNITS)}; got {unit!r}")

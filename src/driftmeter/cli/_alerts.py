@@ -21,7 +21,8 @@ from driftmeter.alerts import (
     promql_tests,
 )
 from driftmeter.baseline import Baseline
-from driftmeter.config import Config, duration, load
+from driftmeter.cli._duration import seconds
+from driftmeter.config import Config, load
 from driftmeter.environment_variables import DRIFTMETER_CONFIG
 from driftmeter.exceptions import ConfigError
 from driftmeter.prometheus_names import NAMINGS, Naming
@@ -29,14 +30,6 @@ from driftmeter.prometheus_names import NAMINGS, Naming
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _PATH: Final = click.Path(path_type=Path, dir_okay=False)
-
-
-def _seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
-    """Return the seconds of a duration, as the configuration has them."""
-    try:
-        return duration(value)
-    except ConfigError as error:
-        raise click.BadParameter(str(error), ctx, param) from None
 
 
 _CONFIG: Final = click.option(
@@ -52,10 +45,10 @@ _OPTIONS: Final = (
     click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label of every alert."),
     click.option("--runbooks", default=RUNBOOKS, metavar="URL", help="The page that runbook links lead to."),
     click.option("--error-budget", default=0.001, show_default=True, help="The share of calls that may fail."),
-    click.option("--latency", callback=_seconds, default="1s", show_default=True, help="What call is slow."),
+    click.option("--latency", callback=seconds, default="1s", show_default=True, help="What call is slow."),
     click.option("--latency-budget", default=0.01, show_default=True, help="The share of calls that may be slow."),
-    click.option("--period", callback=_seconds, default="30d", show_default=True, help="The time of the budgets."),
-    click.option("--stale-after", callback=_seconds, default="90d", show_default=True, help="When a baseline is old."),
+    click.option("--period", callback=seconds, default="30d", show_default=True, help="The time of the budgets."),
+    click.option("--stale-after", callback=seconds, default="90d", show_default=True, help="When a baseline is old."),
     click.option(
         "--worse", default=0.1, show_default=True, help="By what share performance may fall behind last week's."
     ),
@@ -99,7 +92,7 @@ def prometheus(*, tests: Path | None, output: Path | None, **options: Any) -> No
 @_TESTS
 @click.option("--baseline", type=_PATH, required=True, help="The baseline file that windows are compared with.")
 @click.option("--model", default="", help="The model to take from a file that holds several.")
-@click.option("--interval", callback=_seconds, default="60s", show_default=True, help="How often processes export.")
+@click.option("--interval", callback=seconds, default="60s", show_default=True, help="How often processes export.")
 @click.option(
     "--rows", type=click.IntRange(min=1), help="The least rows of a window that has a value; more rules the fewer."
 )

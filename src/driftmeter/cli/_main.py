@@ -11,6 +11,7 @@ import click
 
 from driftmeter.cli._alerts import alerts
 from driftmeter.cli._baseline import baseline
+from driftmeter.cli._dashboards import dashboards
 from driftmeter.cli._demo import demo
 from driftmeter.cli._gateway import gateway
 from driftmeter.exceptions import DriftmeterError
@@ -53,5 +54,6 @@ def main() -> None:
 
 main.add_command(alerts)
 main.add_command(baseline)
+main.add_command(dashboards)
 main.add_command(demo)
 main.add_command(gateway)

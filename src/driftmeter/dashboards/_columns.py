@@ -1,0 +1,96 @@
+"""The panels of one column: its live distribution, beside its baseline, and the way to traces."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from driftmeter import semconv
+from driftmeter.alerts import RECORDED_BASELINE_SHARE, RECORDED_SHARE, selector
+from driftmeter.dashboards._panel import SHARE, VALUES_PER_SECOND, Panel, Query, Section
+from driftmeter.dashboards._settings import Scope
+
+_COLUMN: Final = 'ml_column_name="$column"'
+_QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def column_section(signals: Scope, *, recorded: Scope) -> Section:
+    """Return the panels of the column that is chosen.
+
+    Args:
+        signals: What is said of the model or of a segment.
+        recorded: What recording rules say, which is of whole models.
+    """
+    return Section(
+        "Column $column",
+        (_values(signals), _beside_the_baseline(recorded), _quantiles(signals), _categories(signals)),
+    )
+
+
+def _histogram(signals: Scope) -> str:
+    if signals.naming == "pull":  # it has no native histograms
+        return signals.rate(semconv.COLUMN_BINS, _COLUMN, by="le", suffix="_bucket")
+    return signals.rate(semconv.COLUMN_VALUE, _COLUMN)
+
+
+def _values(signals: Scope) -> Panel:
+    return Panel(
+        kind="heatmap",
+        title="Values of $column",
+        says="The live distribution. While the column is skewed or drifted, a few of the rows that are more frequent "
+        "than they were are marked; each leads to the trace of its call.",
+        queries=(Query(expr=_histogram(signals), buckets=True, traces=True),),
+        unit=VALUES_PER_SECOND,
+        empty="not a numeric column",
+    )
+
+
+def _beside_the_baseline(recorded: Scope) -> Panel:
+    """Return live and baseline shares by bin, which recording rules compute; their order is that of the bins.
+
+    A bin is called ``17.1..19.4``, and sorts by the number at its end. The last one, ``60.3..``, has none and is given
+    one that is large enough.
+    """
+    queries = []
+    for series, title in ((RECORDED_SHARE, "live"), (RECORDED_BASELINE_SHARE, "baseline")):
+        shares = f"max by (bin) ({selector(series, *recorded.matchers, _COLUMN)})"
+        ends = rf'label_replace({shares}, "upto", "$1", "bin", ".*\\.\\.(.+)")'
+        expr = rf'label_replace({ends}, "upto", "1e308", "bin", ".*\\.\\.")'
+        queries.append(Query(expr=expr, legend=title, unit=SHARE))
+    return Panel(
+        kind="bars",
+        title="$column beside its baseline",
+        says="Shares of the last window's values and of the baseline's, by the bins that they are compared on. From "
+        "the rules that `driftmeter alerts promql` writes; of all rows, not of a segment.",
+        queries=tuple(queries),
+        unit=SHARE,
+        empty="needs the rules of driftmeter alerts promql",
+        labels={"bin": "Bin", "upto": "Up to"},
+    )
+
+
+def _quantiles(signals: Scope) -> Panel:
+    return Panel(
+        kind="series",
+        title="Quantiles of $column",
+        queries=tuple(
+            Query(
+                expr=f"histogram_quantile({q:g}, {_histogram(signals)})",
+                legend=f"{100 * q:g} %",
+                traces=q == _QUANTILES[-1],
+            )
+            for q in _QUANTILES
+        ),
+        empty="not a numeric column",
+    )
+
+
+def _categories(signals: Scope) -> Panel:
+    of_each = signals.rate(semconv.COLUMN_CATEGORIES, _COLUMN, by="ml_category")
+    of_all = signals.rate(semconv.COLUMN_CATEGORIES, _COLUMN)
+    return Panel(
+        kind="stacked",
+        title="Categories of $column",
+        queries=(Query(expr=f"{of_each} / scalar({of_all})", legend="{{ml_category}}"),),
+        unit=SHARE,
+        empty="not a categorical column",
+    )
