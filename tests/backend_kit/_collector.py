@@ -64,7 +64,7 @@ class Collector(Process):
         super().start()
 
     def own(self, name: str, **labels: str) -> float:
-        """Return the sum of one of its metrics about itself, such as ``otelcol_exporter_sent_metric_points_total``.
+        """Return the sum of one of its metrics about itself, such as ``otelcol_exporter_sent_metric_points``.
 
         Args:
             name: The metric's name.
@@ -79,7 +79,7 @@ class Collector(Process):
     def lost(self) -> dict[str, float]:
         """Return what it refused, failed to send or dropped, by metric; empty where nothing was."""
         kinds = ("metric_points", "log_records", "spans")
-        names = [f"otelcol_{what}_{kind}_total" for what in LOSSES for kind in kinds]
+        names = [f"otelcol_{what}_{kind}" for what in LOSSES for kind in kinds]
         counted = {name: self.own(name) for name in names}
         return {name: count for name, count in counted.items() if count}
 

@@ -27,8 +27,8 @@ BACKENDS = sorted((CONFIGS / "backends").glob("*.yaml"))
 ENDS = [CONFIGS / "direct.yaml", CONFIGS / "single-host.yaml", CONFIGS / "fleet" / "egress.yaml"]
 """The files that a file of backends/ goes with."""
 ALONE = [*ENDS, CONFIGS / "fleet" / "front.yaml"]
-BESIDE = [CONFIGS / "host.yaml", CONFIGS / "durable.yaml"]
-NO_COLLECTORS = {"compose.yaml", "kubernetes.yaml", "kustomization.yaml"}
+BESIDE = [CONFIGS / "host.yaml", CONFIGS / "durable.yaml", CONFIGS / "fleet" / "secure.yaml"]
+NO_COLLECTORS = {"compose.yaml", "gateway.yaml", "kubernetes.yaml", "kustomization.yaml"}
 
 
 def test_no_file_is_left_out_here():
@@ -52,7 +52,10 @@ def test_the_collector_accepts_it_with_each_backend_and_with_all(end):
 
 @pytest.mark.backends
 def test_the_collector_accepts_a_durable_queue(tmp_path):
-    validate([CONFIGS / "single-host.yaml", CONFIGS / "durable.yaml"], environ={"COLLECTOR_STATE": str(tmp_path)})
+    validate(
+        [CONFIGS / "single-host.yaml", CONFIGS / "durable.yaml", CONFIGS / "fleet" / "secure.yaml"],
+        environ={"COLLECTOR_STATE": str(tmp_path)},
+    )
 
 
 def test_what_is_read_from_the_environment_is_told_in_the_readme():

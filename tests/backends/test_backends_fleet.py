@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
-import urllib.request
 
 import numpy as np
 import pytest
+import trustme
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from sent_sketches import SECOND, metrics, of, send
 
-from backend_kit import OPENER, until
-from driftmeter import otlp
-from driftmeter.schema import Column, Model
-from driftmeter.sketches import NumericSketch, Snapshot
+from backend_kit import until
 
-SECOND = 1_000_000_000
 SERVICES = [f"service-{at}" for at in range(12)]
 
 
@@ -32,17 +29,12 @@ class Fleet:
         self.gateways = [
             backends.gateway(self.egress.grpc, OTEL_RESOURCE_ATTRIBUTES=f"service.instance.id={at}") for at in "ab"
         ]
-        # There is no name here that stands for both gateways' addresses.
-        static = {"dns": None, "static": {"hostnames": [gateway.grpc for gateway in self.gateways]}}
-        settings = {"exporters::load_balancing::resolver": static}
-        environ = {"EGRESS": self.egress.grpc.removeprefix("http://")}
-        self.front = backends.collector(kit.configs / "fleet" / "front.yaml", environ=environ, settings=settings)
+        gateways = ", ".join(gateway.grpc for gateway in self.gateways)
+        environ = {"GATEWAYS": f"[{gateways}]", "EGRESS": self.egress.grpc.removeprefix("http://")}
+        self.front = backends.collector(kit.configs / "fleet" / "front.yaml", environ=environ)
 
     def send(self, signal, message):
-        headers = {"Content-Type": "application/x-protobuf"}
-        request = urllib.request.Request(f"{self.front.http}/v1/{signal}", message.SerializeToString(), headers)
-        with OPENER.open(request, timeout=10) as response:
-            assert response.status == 200
+        send(self.front.http, signal, message)
 
     def log(self):
         return "\n".join(part.log() for part in (self.front, *self.gateways, self.egress))
@@ -51,20 +43,6 @@ class Fleet:
 @pytest.fixture
 def fleet(backends, kit, prometheus, jaeger):
     return Fleet(backends, kit, prometheus, jaeger)
-
-
-def metrics(service, replica, *, start, values):
-    """Sketches of one replica, of one second from a time in Unix nanoseconds, as deltas."""
-    sketch = NumericSketch.from_values(np.asarray(values, dtype=float))
-    snapshot = Snapshot(Model("m"), start, start + SECOND, {Column("x"): sketch})
-    request = otlp.to_request([({}, otlp.sketch_metrics([snapshot], temporality=otlp.DELTA))])
-    return of(service, replica, request, request.resource_metrics[0].resource)
-
-
-def of(service, replica, request, resource):
-    for name, value in {"service.name": service, "service.instance.id": str(replica)}.items():
-        resource.attributes.add(key=name).value.string_value = value
-    return request
 
 
 def by_gateway(prometheus, expression):
@@ -138,3 +116,34 @@ def test_traces_go_past_the_gateways(fleet, jaeger):
         gateway.stop()
     fleet.send("traces", of("service", 0, message, resource_spans.resource))
     until(lambda: [span["operationName"] for span in jaeger.spans("service")] == ["predict"], otherwise=fleet.log)
+
+
+def test_gateways_that_ask_for_tls_and_a_token_get_both(backends, kit, prometheus, tmp_path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.crt")
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    certificate.private_key_pem.write_to_path(tmp_path / "tls.key")
+    for pem in certificate.cert_chain_pems:
+        pem.write_to_path(tmp_path / "tls.crt", append=True)
+    (tmp_path / "token").write_text("a-token-of-some-length")
+    egress = backends.collector(
+        kit.configs / "fleet" / "egress.yaml",
+        kit.configs / "backends" / "prometheus.yaml",
+        environ={"PROMETHEUS_OTLP": prometheus.otlp},
+    )
+    keys = {"TLS_CERTIFICATE": "tls.crt", "TLS_KEY": "tls.key", "TOKENS": "token"}
+    secured = {f"DRIFTMETER_GATEWAY_{key}": str(tmp_path / name) for key, name in keys.items()}
+    gateway = backends.gateway(egress.grpc, authority=tmp_path / "ca.crt", **secured)
+    front = backends.collector(
+        kit.configs / "fleet" / "front.yaml",
+        kit.configs / "fleet" / "secure.yaml",
+        environ={
+            "GATEWAYS": f"[{gateway.grpc}]",
+            "GATEWAY_TOKEN": str(tmp_path / "token"),
+            "GATEWAY_CA": str(tmp_path / "ca.crt"),
+        },
+    )
+    start = time.time_ns() // SECOND * SECOND
+    send(front.http, "metrics", metrics("service", 0, start=start, values=[1, 2, 3]))
+    until(lambda: prometheus.values("histogram_count(ml_column_value)") == {"": 3}, otherwise=gateway.log)
+    assert front.lost() == {}

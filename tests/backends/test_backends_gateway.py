@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from native_histograms import assert_is_quantile, assert_is_sketch_of, scale_of
+from sent_sketches import SECOND, metrics, send
 
 from backend_kit import free_port, until
 
@@ -17,16 +18,17 @@ TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
 class SingleHost:
     """What single-host.yaml is about; `replicas` send to the collector."""
 
-    def __init__(self, backends, kit, service, prometheus, jaeger, temporality):
+    def __init__(self, backends, kit, service, prometheus, jaeger, temporality, *, beside=(), **variables):
         back = f"127.0.0.1:{free_port()}"
-        variables = {"DRIFTMETER_GATEWAY_TEMPORALITY": temporality}
-        self.gateway = backends.gateway(f"http://{back}", baselines=service / "baselines", **variables)
-        names = ("single-host.yaml", "backends/prometheus.yaml", "backends/traces.yaml")
+        emits = {"DRIFTMETER_GATEWAY_TEMPORALITY": temporality}
+        self.gateway = backends.gateway(f"http://{back}", baselines=service / "baselines", **emits)
+        names = ("single-host.yaml", "backends/prometheus.yaml", "backends/traces.yaml", *beside)
         environ = {
             "GATEWAY": self.gateway.grpc,
             "FROM_GATEWAY": back,
             "PROMETHEUS_OTLP": prometheus.otlp,
             "TRACES_OTLP": jaeger.otlp,
+            **variables,
         }
         self.collector = backends.collector(*(kit.configs / name for name in names), environ=environ)
 
@@ -132,3 +134,23 @@ def counted_through_resets(prometheus):
     counts = [float(histogram["count"]) for series in found for _, histogram in series["histograms"]]
     before = [0, *counts]
     return sum(count - earlier if count >= earlier else count for earlier, count in zip(before, counts, strict=False))
+
+
+def test_what_waits_for_the_gateway_survives_the_collector_where_it_is_durable(
+    backends, kit, service, prometheus, jaeger, tmp_path
+):
+    variables = {"COLLECTOR_STATE": str(tmp_path / "queue")}
+    host = SingleHost(backends, kit, service, prometheus, jaeger, "cumulative", beside=("durable.yaml",), **variables)
+    host.gateway.stop()
+    start = time.time_ns() // SECOND * SECOND
+    for replica in range(20):
+        send(host.collector.http, "metrics", metrics("service", replica, start=start, values=[1, 2, 3]))
+    own = host.collector.own
+    until(lambda: own("otelcol_receiver_accepted_metric_points", receiver="otlp") == 40, otherwise=host.log)
+    # All that came, from the gateway too, has left the batches, so what is for the gateway is in the exporter's queue.
+    until(lambda: own("otelcol_receiver_accepted_metric_points") == own("otelcol_processor_batch_batch_send_size_sum"))
+    host.collector.kill()
+    host.collector.start()
+    host.gateway.start()
+    counted = "histogram_count(ml_column_value)"
+    until(lambda: prometheus.values(counted) == {"": 60}, seconds=60, otherwise=host.log)

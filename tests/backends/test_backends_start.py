@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+import urllib.error
 import urllib.request
 
+import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from backend_kit import OPENER, until
+from backend_kit import OPENER, free_port, until
 
 
 def gauge(name: str, value: float) -> bytes:
@@ -42,3 +44,22 @@ def test_an_alert_goes_from_a_rule_to_alertmanager_and_resolves(backends, alertm
     assert alertmanager.alerts()[0]["labels"]["severity"] == "page"
     send(prometheus.otlp, gauge("ml.window.rows", 3))
     until(lambda: not alertmanager.alerts())
+
+
+def test_what_a_collector_cannot_send_is_told(backends, kit):
+    files = [kit.configs / "direct.yaml", kit.configs / "backends" / "otlp.yaml"]
+    settings = {"exporters::otlp_http/backend::retry_on_failure::enabled": False}
+    environ = {"BACKEND_OTLP": f"http://127.0.0.1:{free_port()}"}
+    collector = backends.collector(*files, environ=environ, settings=settings)
+    assert collector.lost() == {}
+    send(collector.http, gauge("ml.window.rows", 7))
+    until(lambda: collector.lost() == {"otelcol_exporter_send_failed_metric_points": 1}, otherwise=collector.log)
+
+
+def test_what_prometheus_refuses_is_told(prometheus):
+    assert prometheus.refused() == 0
+    send(prometheus.otlp, gauge("ml.window.rows", 7))
+    assert prometheus.refused() == 0
+    with pytest.raises(urllib.error.HTTPError):
+        send(prometheus.otlp, b"no protobuf")
+    assert prometheus.refused() == 1
