@@ -2,63 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from itertools import accumulate, chain
+from typing import Final
 
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
+import numpy as np
 
 from driftmeter import otlp, semconv
-from driftmeter.exceptions import DecodeError
-from driftmeter.gateway._identity import Series, Service, ShardKey
+from driftmeter.gateway._identity import Series, Service
 from driftmeter.gateway._limits import Limits
 from driftmeter.gateway._origins import Origin, Origins
-from driftmeter.gateway._requests import Block, part
-from driftmeter.sketches import OTHER, NumericSketch
+from driftmeter.gateway._received import Group, Piece, Received, none
+from driftmeter.gateway._requests import Block, Parted, part
+from driftmeter.gateway._series import Names
+from driftmeter.schema import Model
+from driftmeter.typing import AnyArray, BoolArray, Int64Array
 
 __all__ = ["Decoder", "Received", "Service"]
 
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One point of a stream: what it counts, a sketch or a number, from ``start`` to ``time``."""
-
-    origin: Origin
-    series: Series
-    cumulative: bool
-    start: int
-    time: int
-    value: NumericSketch | int
-
-    @property
-    def shard(self) -> ShardKey:
-        """The part of the state that it changes."""
-        return self.origin.service, self.series.whole
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A request, read.
-
-    Attributes:
-        points: Those that keep every rule.
-        refused: How many points of ours do not, by reason.
-        rest: The request without what is ours, to be passed on; None if nothing is left.
-        baselines: Requests that hold a baseline, or some of its blocks, each with the service that sent it.
-    """
-
-    points: Sequence[Point] = ()
-    refused: Mapping[str, int] = field(default_factory=dict)
-    rest: bytes | None = None
-    baselines: Sequence[tuple[Service, bytes]] = ()
-
-    @property
-    def shards(self) -> frozenset[ShardKey]:
-        """The parts of the state that it changes."""
-        return frozenset(point.shard for point in self.points)
+_PIECE: Final = 1024
+"""Points that are read at once: the work space for more would not stay in the cache."""
+_METRICS: Final = (
+    semconv.COLUMN_VALUE.name,
+    semconv.COLUMN_CATEGORIES.name,
+    semconv.COLUMN_MISSING.name,
+    semconv.COLUMN_INVALID.name,
+)
 
 
 class Decoder:
@@ -67,6 +38,8 @@ class Decoder:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._origins = Origins(limits.resource_bytes)
+        models: dict[Model, Model] = {}
+        self._names = {metric: Names(metric, models) for metric in _METRICS}
 
     def decode(self, body: bytes) -> Received:
         """Return what a request holds.
@@ -78,81 +51,127 @@ class Decoder:
             DecodeError: It is none.
         """
         parted = part(body, self._origins)
-        refused: Counter[str] = Counter()
-        points: list[Point] = []
-        for block in parted.blocks:
-            for wire in block.points:
-                reason, point = self._point(block, wire, len(points))
-                if point is None:
-                    refused[reason] += 1
-                else:
-                    points.append(point)
-        return Received(points, refused, parted.rest, parted.baselines)
+        for names in self._names.values():
+            names.forget()
+        reading = _Reading(self._limits)
+        blocks = self._bounded(parted, reading.refused)
+        reading.read(blocks)
+        reading.name(blocks, self._names)
+        return reading.received(parted)
 
-    def _point(self, block: Block, wire: bytes, taken: int) -> tuple[str, Point | None]:
-        """Return a point, or why it is refused."""
-        kind = _HISTOGRAM if block.metric == semconv.COLUMN_VALUE.name else _NUMBER
-        point = otlp.parse(kind, wire)
-        reason = self._beyond(block, point, taken)
-        if reason:
-            return reason, None
-        start = point.start_time_unix_nano or (0 if block.cumulative else point.time_unix_nano)
-        try:
-            series = _series(block.metric, point.attributes)
-            value = _sketch(point) if kind is _HISTOGRAM else _count(point)
-        except DecodeError:
-            return "value", None
-        return "", Point(block.origin, series, block.cumulative, start, point.time_unix_nano, value)
-
-    def _beyond(self, block: Block, point: Any, taken: int) -> str:
-        """Return which bound a point breaks."""
-        if block.origin.is_too_large:
-            return "resource"
-        if taken >= self._limits.points:
-            return "points"
-        if point.flags & pb.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
-            return "no_value"
-        if sum(map(len, point.attributes)) > self._limits.attribute_bytes:
-            return "attributes"
-        return "" if point.start_time_unix_nano <= point.time_unix_nano < _LAST else "times"
+    def _bounded(self, parted: Parted, refused: Counter[str]) -> list[Block]:
+        """Return the blocks that are read, those with sketches first; count what is not."""
+        room = self._limits.points
+        kept = []
+        for block in sorted(parted.blocks, key=lambda block: block.metric != semconv.COLUMN_VALUE.name):
+            if block.origin.is_too_large:
+                refused["resource"] += len(block.points)
+                continue
+            if len(block.points) > room:
+                refused["points"] += len(block.points) - room
+                del block.points[room:]
+            room -= len(block.points)
+            kept.append(block)
+        return kept
 
 
-_LAST: Final = 1 << 63
-_HISTOGRAM: Final = otlp.slim(
-    "opentelemetry.proto.metrics.v1.ExponentialHistogramDataPoint",
-    (
-        "ExponentialHistogramDataPoint.attributes",
-        "ExponentialHistogramDataPoint.positive",
-        "ExponentialHistogramDataPoint.negative",
-    ),
-)
-_NUMBER: Final = otlp.slim("opentelemetry.proto.metrics.v1.NumberDataPoint", ("NumberDataPoint.attributes",))
+@dataclass(slots=True)
+class _Reading:
+    """The arrays of one request in the making."""
+
+    limits: Limits
+    refused: Counter[str] = field(default_factory=Counter)
+    without_value: int = 0
+    points: list[otlp.PointArrays] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
+    counts: list[Int64Array] = field(default_factory=list)
+    series: list[Series | None] = field(default_factory=list)
+    starts: Int64Array = field(default_factory=none)
+    times: Int64Array = field(default_factory=none)
+    groups: dict[tuple[bytes, int, bool], tuple[Origin, Model, list[Int64Array]]] = field(default_factory=dict)
+
+    def read(self, blocks: Sequence[Block]) -> None:
+        """Read the points of blocks, those with sketches first."""
+        most = self.limits.attribute_bytes
+        first = 0
+        for messages in _pieces(blocks, sketches=True):
+            points, histograms, lists = otlp.histogram_points(messages, max_attribute_bytes=most)
+            self.points.append(points)
+            self.pieces.append(Piece(first, histograms, lists))
+            first += len(messages)
+        for messages in _pieces(blocks, sketches=False):
+            points, counts = otlp.number_points(messages, max_attribute_bytes=most)
+            self.points.append(points)
+            self.counts.append(counts)
+
+    def name(self, blocks: Sequence[Block], names: Mapping[str, Names]) -> None:
+        """Find out what the points are called, and who sent those that are kept."""
+        if not self.points:
+            return
+        faults = _joined([points.faults for points in self.points])
+        without_value = _joined([points.without_value for points in self.points])
+        kept = (faults == 0) & ~without_value
+        if not kept.all():
+            self._count_refused(faults, without_value)
+        wires = [wire for points in self.points for wire in points.names]
+        ends = list(accumulate(len(block.points) for block in blocks))
+        for block, end in zip(blocks, ends, strict=True):
+            self.series += map(names[block.metric].__getitem__, wires[end - len(block.points) : end])
+        if None in self.series:
+            nameless = np.array([named is None for named in self.series])
+            self.refused["names"] += int(np.count_nonzero(nameless & kept))
+            kept &= ~nameless
+        self.times = _joined([points.times for points in self.points])
+        self.starts = _joined([points.starts for points in self.points])
+        for block, end in zip(blocks, ends, strict=True):
+            self._group(block, kept[end - len(block.points) : end], end - len(block.points))
+
+    def _count_refused(self, faults: AnyArray, without_value: BoolArray) -> None:
+        self.without_value = int(np.count_nonzero(without_value))
+        told = np.bincount(faults[~without_value], minlength=len(otlp.POINT_RULES))
+        self.refused.update({rule: count for rule, count in zip(otlp.POINT_RULES, told.tolist(), strict=True) if rule})
+
+    def _group(self, block: Block, kept: BoolArray, first: int) -> None:
+        if not block.cumulative:
+            starts = self.starts[first : first + len(kept)]
+            np.copyto(starts, self.times[first : first + len(kept)], where=starts == 0)
+        models = [None if named is None else named.whole for named in self.series[first : first + len(kept)]]
+        by_id = {id(model): model for model in models}
+        ids = np.fromiter(map(id, models), dtype=np.int64, count=len(models)) if len(by_id) > 1 else None
+        for name, model in by_id.items():
+            places = np.flatnonzero(kept if ids is None else kept & (ids == name))
+            if model is not None and len(places):
+                key = (block.origin.key, name, block.cumulative)
+                self.groups.setdefault(key, (block.origin, model, []))[2].append(places + first)
+
+    def received(self, parted: Parted) -> Received:
+        """Return what the request holds."""
+        return Received(
+            groups=[
+                Group(origin, whole, cumulative, _joined(places))
+                for (_, _, cumulative), (origin, whole, places) in self.groups.items()
+            ],
+            series=self.series,
+            starts=self.starts,
+            times=self.times,
+            pieces=self.pieces,
+            counts=_joined(self.counts),
+            refused={reason: count for reason, count in self.refused.items() if count},
+            without_value=self.without_value,
+            rest=parted.rest,
+            baselines=parted.baselines,
+        )
 
 
-def _series(metric: str, attributes: Sequence[bytes]) -> Series:
-    pairs = dict(otlp.key_and_value(otlp.parse(KeyValue, wire)) for wire in attributes)
-    model = otlp.model_of(pairs, metric)
-    key = metric.encode() + b"".join(len(wire).to_bytes(4, "big") + wire for wire in sorted(attributes))
-    return Series(key, model, model.whole, otlp.column_of(pairs, metric), metric, _detail(metric, pairs))
+def _pieces(blocks: Sequence[Block], *, sketches: bool) -> Iterator[list[bytes]]:
+    """Return points of blocks, as many as are read at once."""
+    chosen = [block.points for block in blocks if (block.metric == semconv.COLUMN_VALUE.name) == sketches]
+    messages = list(chain.from_iterable(chosen))
+    for start in range(0, len(messages), _PIECE):
+        yield messages[start : start + _PIECE]
 
 
-def _detail(metric: str, pairs: Mapping[str, Any]) -> str:
-    if metric == semconv.COLUMN_VALUE.name:
-        return str(pairs.get(semconv.ML_COLUMN_PART, ""))
-    if metric == semconv.COLUMN_CATEGORIES.name:
-        return otlp.text_of(pairs, semconv.ML_CATEGORY, metric, OTHER)
-    if metric == semconv.COLUMN_INVALID.name:
-        return str(pairs.get(semconv.ML_QUALITY_CHECK, ""))
-    return ""
-
-
-def _sketch(point: Any) -> NumericSketch:
-    (sketch,) = otlp.numeric_sketches([(point, (0, 0, 0))])
-    return sketch
-
-
-def _count(point: Any) -> int:
-    value = point.as_int or point.as_double
-    if not (math.isfinite(value) and 0 <= value < otlp.MAX_COUNT and value == int(value)):
-        raise DecodeError(f"a point must hold a count; got {value}")
-    return int(value)
+def _joined(arrays: Sequence[AnyArray]) -> AnyArray:
+    if len(arrays) == 1:
+        return arrays[0]
+    return np.concatenate(arrays) if arrays else none()

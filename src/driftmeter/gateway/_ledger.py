@@ -1,57 +1,29 @@
-"""The ledger: from received points to what is counted, each observation once."""
+"""The ledger: from received points to what is counted, each observation once.
+
+points -> positions of their streams -> what of them is new -> added up by step, model and column -> snapshots
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from driftmeter import semconv
 from driftmeter.gateway import _pickles
-from driftmeter.gateway._decode import Point, Received
+from driftmeter.gateway._admission import Admission
 from driftmeter.gateway._identity import Service, ShardKey
 from driftmeter.gateway._limits import Limits
+from driftmeter.gateway._outcomes import FUTURE, MODELS, Outcomes, tally
+from driftmeter.gateway._posting import Posting
+from driftmeter.gateway._received import Group, Received
+from driftmeter.gateway._room import Room
 from driftmeter.gateway._streams import Shard, shared
-from driftmeter.schema import Column, Model
-from driftmeter.sketches import (
-    OTHER,
-    CategoricalSketch,
-    NumericSketch,
-    Sketch,
-    Snapshot,
-    merge_sketches,
-)
+from driftmeter.gateway._sums import Sums
+from driftmeter.sketches import Snapshot
 
-_REFUSED: Final = frozenset({"future", "models", "streams", "columns", "open_columns"})
+__all__ = ["Ledger", "Outcomes"]
 
-
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """What became of a request's points of ours.
-
-    Attributes:
-        passed: How many were taken, by what they were: ``counted``; ``overlapping``, counted although another interval
-            of the same streams overlaps theirs (most often two processes that go by one identity); ``reset``, counted
-            whole since a running total fell; ``duplicate``, counted before; ``old``, older than what was counted;
-            ``first``, a running total that began too long ago to be counted.
-        refused: How many were refused, by reason.
-        shards: The parts of the state that changed.
-    """
-
-    passed: Mapping[str, int] = field(default_factory=dict)
-    refused: Mapping[str, int] = field(default_factory=dict)
-    shards: frozenset[ShardKey] = frozenset()
-
-    @property
-    def rejected(self) -> int:
-        """How many points were refused, for OTLP's partial success."""
-        return sum(self.refused.values())
-
-    @property
-    def message(self) -> str:
-        """Why, for OTLP's partial success; empty if none was."""
-        return ", ".join(f"{count} points refused: {reason}" for reason, count in sorted(self.refused.items()))
+_UNBOUNDED: Final = 1 << 62
 
 
 class Ledger:
@@ -64,21 +36,26 @@ class Ledger:
     """
 
     def __init__(self, *, window: int, step: int, limits: Limits) -> None:
-        self._window = window
-        self._step = step
+        self._horizon = window
         self._limits = limits
         self._shards: dict[ShardKey, Shard] = {}
-        self._sums: dict[tuple[Service, Model, int], dict[Column, Sketch]] = {}
+        self._sums = Sums(step=step, limits=limits)
+        self._streams = 0
 
     @property
     def shards(self) -> Mapping[ShardKey, Shard]:
-        """The parts of the state; see `dump`."""
+        """The streams of each model; see `dump`."""
         return self._shards
 
     @property
     def streams(self) -> int:
         """How many streams are open."""
-        return sum(shard.streams for shard in self._shards.values())
+        return self._streams
+
+    @property
+    def open_columns(self) -> int:
+        """How many columns have counts that were not taken, in all steps."""
+        return self._sums.columns
 
     def apply(self, received: Received, *, now: int, skip: Callable[[ShardKey], bool] | None = None) -> Outcomes:
         """Count a request's points.
@@ -89,89 +66,65 @@ class Ledger:
             skip: Says of which shards nothing is to be counted, since it is in their state already. With it, a replay,
                 bounds over all shards together do not hold: what was taken then is taken again.
         """
-        outcomes: Counter[str] = Counter()
-        shards: set[ShardKey] = set()
-        for point in received.points:
-            key = point.shard
-            if skip is not None and skip(key):
-                continue
-            outcome = self._apply(key, point, now, replay=skip is not None)
-            outcomes[outcome] += 1
-            shards.add(key)
-        refused = {name: count for name, count in outcomes.items() if name in _REFUSED}
-        passed = {name: count for name, count in outcomes.items() if name not in _REFUSED}
-        return Outcomes(passed, {**received.refused, **refused}, frozenset(shards))
+        admission = Admission(received, horizon=self._horizon)
+        replayed = skip is not None
+        for group in received.groups:
+            if skip is None or not skip(group.shard):
+                self._admit(admission, group, now, replayed=replayed)
+        room = _UNBOUNDED if replayed else self._limits.open_columns
+        Posting(received, admission).add_to(self._sums, room=room)
+        passed, refused = tally(admission.codes)
+        if received.without_value:
+            passed["without_value"] = received.without_value
+        changed = [key for key in received.shards if key in self._shards and (skip is None or not skip(key))]
+        return Outcomes(passed, {**received.refused, **refused}, frozenset(changed))
 
-    def _apply(self, key: ShardKey, point: Point, now: int, *, replay: bool) -> str:
-        if point.time > now + self._limits.ahead:
-            return "future"
-        shard = self._shards.get(key)
+    def _admit(self, admission: Admission, group: Group, now: int, *, replayed: bool) -> None:
+        points = admission.not_after(now + self._limits.ahead, group.points)
+        if len(points) < len(group.points):
+            admission.codes[group.points] = FUTURE
+        if not len(points):
+            return
+        shard = self._shards.get(group.shard)
         if shard is None:
-            if len(self._shards) >= self._limits.models and not replay:
-                return "models"
-            shard = self._shards[key] = Shard()
-        if point.series.column not in shard.columns:
-            if len(shard.columns) >= self._limits.columns:
-                return "columns"
-            shard.columns[point.series.column] = None
-        writer = shard.writer(point)
-        writer.touched = max(writer.touched, now)
-        outcome, value, start = writer.admit(point, self._window)
-        if value is not None:
-            self._count(point, value, start)
-        return outcome
-
-    def _count(self, point: Point, value: NumericSketch | int, start: int) -> None:
-        series = point.series
-        columns = self._sums.setdefault((point.origin.service, series.model, start // self._step * self._step), {})
-        sketch = _sketch(series.metric, series.detail, series.column, value)
-        known = columns.get(series.column)
-        columns[series.column] = sketch if known is None else merge_sketches(known, sketch)
+            if len(self._shards) >= self._limits.models and not replayed:
+                admission.codes[points] = MODELS
+                return
+            shard = self._shards[group.shard] = Shard()
+        left = _UNBOUNDED if replayed else self._limits.streams - self._streams
+        room = Room(shard.columns, self._limits.columns, left)
+        admission.admit(shard, group, points, now, room)
+        self._streams += left - room.streams
 
     def take(self) -> dict[Service, list[Snapshot]]:
-        """Hand over what was counted since the last call, one snapshot for each model or segment and step."""
-        taken: dict[Service, list[Snapshot]] = {}
-        for (service, model, start), columns in sorted(self._sums.items(), key=lambda item: item[0][2]):
-            taken.setdefault(service, []).append(Snapshot(model, start, start + self._step, columns))
-        self._sums.clear()
-        return taken
+        """Hand over what was counted since the last call: a snapshot for each model or segment and step.
+
+        A snapshot's interval is its step; steps come in the order of time.
+        """
+        return self._sums.take()
 
     def expire(self, *, now: int) -> None:
-        """Forget the writers that have sent nothing for long, and shards without any."""
+        """Forget the writers that have sent nothing for `Limits.stream_idle`, and models without any."""
         for key, shard in list(self._shards.items()):
-            for name, writer in list(shard.writers.items()):
-                if writer.touched + self._limits.stream_idle < now:
-                    del shard.writers[name]
+            self._streams -= shard.expire(now - self._limits.stream_idle)
             if not shard.writers:
                 del self._shards[key]
 
     def resource(self, service: Service) -> dict[str, Any]:
-        """Return the resource attributes that all known replicas of a service share."""
+        """Return the resource attributes that all known replicas of a service share, at least those that name it."""
         resources = [shard.resource() for (of, _), shard in self._shards.items() if of == service]
-        return shared(resource for resource in resources if resource is not None)
+        names = (semconv.SERVICE_NAMESPACE, semconv.SERVICE_NAME, semconv.DEPLOYMENT_ENVIRONMENTS[0])
+        named = {name: value for name, value in zip(names, service, strict=True) if value}
+        return shared(resource for resource in resources if resource is not None) or named
 
     def dump(self, key: ShardKey) -> bytes:
-        """Return a shard's state, what was counted and has not been taken included."""
-        sums = {place: columns for place, columns in self._sums.items() if (place[0], place[1].whole) == key}
-        return _pickles.dump((self._shards.get(key), sums))
+        """Return a model's state, what was counted and has not been taken included."""
+        return _pickles.dump((self._shards.get(key), self._sums.of(key)))
 
     def load(self, key: ShardKey, state: bytes) -> None:
-        """Take on a state from `dump`; nothing is known of the shard yet."""
-        shard, sums = _pickles.load(state)
+        """Take on a state from `dump`; nothing is known of the model yet."""
+        shard, snapshots = _pickles.load(state)
         if shard is not None:
             self._shards[key] = shard
-        self._sums.update(sums)
-
-
-def _sketch(metric: str, detail: str, column: Column, value: NumericSketch | int) -> Sketch:
-    if isinstance(value, NumericSketch):
-        return value
-    if metric == semconv.COLUMN_CATEGORIES.name:
-        return (
-            CategoricalSketch(other=value) if detail == OTHER else CategoricalSketch({detail: value} if value else {})
-        )
-    if metric == semconv.COLUMN_MISSING.name:
-        return NumericSketch(missing=value) if column.kind == "numeric" else CategoricalSketch(missing=value)
-    if column.kind == "categorical":
-        return CategoricalSketch(mismatched=value)
-    return NumericSketch(non_finite=value) if detail == "non_finite" else NumericSketch(mismatched=value)
+            self._streams += shard.streams
+        self._sums.give(key[0], snapshots)

@@ -4,9 +4,10 @@ from driftmeter.otlp._attributes import column_of, key_and_value, model_of, text
 from driftmeter.otlp._decode import snapshots
 from driftmeter.otlp._encode import encode_request, key_values
 from driftmeter.otlp._exemplars import TracedRow, add_exemplars
-from driftmeter.otlp._histogram_points import MAX_COUNT, numeric_sketches
+from driftmeter.otlp._histograms import MAX_COUNT, Histograms, Sides, outer_edges, sides_of
 from driftmeter.otlp._json import from_json, to_json, to_request
 from driftmeter.otlp._parts import Layout
+from driftmeter.otlp._point_arrays import NUMBER, POINT_RULES, PointArrays, histogram_points, number_points
 from driftmeter.otlp._points import (
     CUMULATIVE,
     DELTA,
@@ -27,11 +28,16 @@ __all__ = [
     "CUMULATIVE",
     "DELTA",
     "MAX_COUNT",
+    "NUMBER",
+    "POINT_RULES",
     "REQUEST",
     "Attributes",
+    "Histograms",
     "Layout",
     "Layouts",
+    "PointArrays",
     "Points",
+    "Sides",
     "TracedRow",
     "add_exemplars",
     "column_attributes",
@@ -39,14 +45,17 @@ __all__ = [
     "encode_request",
     "from_json",
     "gauge_metrics",
+    "histogram_points",
     "key_and_value",
     "key_values",
     "model_attributes",
     "model_of",
-    "numeric_sketches",
+    "number_points",
+    "outer_edges",
     "parse",
     "points_metrics",
     "scope_attributes",
+    "sides_of",
     "sketch_metrics",
     "sketch_points",
     "slim",

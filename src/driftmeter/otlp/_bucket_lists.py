@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
 from driftmeter.exceptions import DecodeError
+from driftmeter.otlp._varints import LONGEST, LONGEST_HERE, MORE, Octets, varints
 from driftmeter.otlp._wire import parse
 from driftmeter.typing import AnyArray, Int64Array
 
@@ -30,16 +30,9 @@ MAX_BUCKETS: Final = 1 << 16
 MAX_BYTES: Final = 12 * MAX_BUCKETS
 """What they take at most, in whatever form."""
 
-_Octets: TypeAlias = npt.NDArray[np.uint8]
-
 _OFFSET_TAG: Final = 0x08
 _COUNTS_TAG: Final = 0x12
-_MORE: Final = 0x80
-_LONGEST: Final = 10
-"""Bytes of a varint of 64 bits."""
-_LONGEST_HERE: Final = 5
-"""Bytes of one of 32 bits."""
-_HEADER: Final = 2 + 2 * _LONGEST_HERE
+_HEADER: Final = 2 + 2 * LONGEST_HERE
 """Bytes before the counts, at most: so many may be looked at, whatever they are."""
 
 
@@ -48,22 +41,22 @@ class BucketLists:
     """Dense bucket lists, one after the other.
 
     ``counts``, of any integer type, has those of list k from ``starts[k]`` on, which is before ``starts[k + 1]``; one
-    beyond int64 is negative. Its first bucket has the index ``firsts[k]``; ``offsets[k]`` is the one that was sent.
+    beyond int64 is negative. Its first bucket has the index ``firsts[k]``; ``sizes[k]`` is how many were sent.
     """
 
     counts: AnyArray
     starts: Int64Array
+    sizes: Int64Array
     firsts: Int64Array
-    offsets: Int64Array
 
 
 def read(wires: Sequence[bytes]) -> BucketLists:
     """Return the buckets in protobuf ``Buckets`` messages, of which there are some, none of them empty.
 
     Raises:
-        DecodeError: The bytes are no such message, or of too many buckets.
+        DecodeError: The bytes are no such message.
     """
-    padded: _Octets = np.frombuffer(bytearray().join((*wires, bytes(_HEADER))), dtype=np.uint8)
+    padded: Octets = np.frombuffer(bytearray().join((*wires, bytes(_HEADER))), dtype=np.uint8)
     ends = np.fromiter(map(len, wires), dtype=np.int64, count=len(wires)).cumsum()
     starts = np.append(0, ends[:-1])
     offsets, counts_at, told_ends = _headers(padded, starts)
@@ -78,33 +71,18 @@ def read(wires: Sequence[bytes]) -> BucketLists:
         padded[starts[headers > place] + place] = 0
     octets = padded[: ends[-1]]
     counts, starts, lengths = _counts(octets, starts, ends)
-    if (lengths - headers).max() > MAX_BUCKETS:
-        raise DecodeError(f"a point must have at most {MAX_BUCKETS} buckets; got {(lengths - headers).max()}")
-    return BucketLists(counts, starts, offsets - headers, offsets)
+    return BucketLists(counts, starts, lengths - headers, offsets - headers)
 
 
-def _headers(octets: _Octets, starts: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
+def _headers(octets: Octets, starts: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
     """Return each list's offset, where its counts start, and where they should end: -1 if it has not the usual form."""
     has_offset = octets[starts] == _OFFSET_TAG
-    zigzag, behind = _varints(octets, starts + 1)
+    zigzag, behind = varints(octets, starts + 1)
     offsets = np.where(has_offset, (zigzag >> 1) ^ -(zigzag & 1), 0)
     tags = np.where(has_offset, behind, starts)
-    sizes, counts_at = _varints(octets, tags + 1)
+    sizes, counts_at = varints(octets, tags + 1)
     usual = (octets[tags] == _COUNTS_TAG) & (sizes >= 0) & ~(has_offset & (zigzag >> 32 != 0))
     return offsets, counts_at, np.where(usual, counts_at + sizes, -1)
-
-
-def _varints(octets: _Octets, at: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Return the varints at some places, -1 for those of more than five bytes, and the places behind them."""
-    values, lengths, more = np.zeros_like(at), np.zeros_like(at), np.ones(len(at), dtype=bool)
-    for place in range(_LONGEST_HERE):
-        here = octets[at + place].astype(np.int64)
-        values += np.where(more, (here & (_MORE - 1)) << (7 * place), 0)
-        lengths += more
-        more &= here >= _MORE
-        if not more.any():
-            break
-    return np.where(more, -1, values), at + lengths
 
 
 def _in_usual_form(wire: bytes) -> bytes:
@@ -115,9 +93,9 @@ def _in_usual_form(wire: bytes) -> bytes:
     return message(offset=buckets.offset, bucket_counts=buckets.bucket_counts).SerializeToString()
 
 
-def _counts(octets: _Octets, starts: Int64Array, ends: Int64Array) -> tuple[AnyArray, Int64Array, Int64Array]:
+def _counts(octets: Octets, starts: Int64Array, ends: Int64Array) -> tuple[AnyArray, Int64Array, Int64Array]:
     """Return the varints of all lists, where those of each start, and how many they are."""
-    last = octets < _MORE
+    last = octets < MORE
     if last.all():
         return octets, starts, ends - starts
     if not last[ends - 1].all():
@@ -127,15 +105,15 @@ def _counts(octets: _Octets, starts: Int64Array, ends: Int64Array) -> tuple[AnyA
     return _joined(octets, last_octets), np.append(0, bounds[:-1]), np.diff(bounds, prepend=0)
 
 
-def _joined(octets: _Octets, ends: Int64Array) -> Int64Array:
+def _joined(octets: Octets, ends: Int64Array) -> Int64Array:
     """Return the varints whose last bytes are at the places."""
     starts = np.append(0, ends[:-1] + 1)
-    digits = octets & (_MORE - 1)
+    digits = octets & (MORE - 1)
     values: Int64Array = digits[starts].astype(np.int64)
     longer = (ends > starts).nonzero()[0]
-    for place in range(1, _LONGEST):
+    for place in range(1, LONGEST):
         values[longer] += digits[starts[longer] + place].astype(np.int64) << (7 * place)
         longer = longer[ends[longer] - starts[longer] > place]
         if not len(longer):
             return values
-    raise DecodeError(f"it is not OTLP protobuf: a bucket count takes more than {_LONGEST} bytes")
+    raise DecodeError(f"it is not OTLP protobuf: a bucket count takes more than {LONGEST} bytes")

@@ -18,7 +18,8 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 from driftmeter import semconv
 from driftmeter.exceptions import DecodeError
 from driftmeter.otlp._attributes import Pairs, column_of, kind_of, model_of, segment_of, text_of
-from driftmeter.otlp._histogram_points import MAX_COUNT, Point, Unseen, numeric_sketches
+from driftmeter.otlp._histogram_points import Point, Unseen, numeric_sketches
+from driftmeter.otlp._histograms import MAX_COUNT
 from driftmeter.otlp._wire import Request, metrics_in
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import OTHER, CategoricalSketch, NumericSketch, Snapshot
