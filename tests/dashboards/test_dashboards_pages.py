@@ -131,7 +131,7 @@ def test_panels_have_ids_of_their_own_and_lie_beside_each_other(name: str) -> No
 
 def test_the_overview_leads_to_the_page_of_a_model() -> None:
     (table,) = (panel for panel in PAGES[OVERVIEW]["panels"] if panel["type"] == "table")
-    assert table["options"]["sortBy"] == [{"displayName": "Findings", "desc": True}]
+    assert table["options"]["sortBy"][0] == {"displayName": "Findings", "desc": True}
     (link,) = (
         setting["value"][0]["url"]
         for override in table["fieldConfig"]["overrides"]

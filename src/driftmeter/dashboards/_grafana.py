@@ -21,6 +21,12 @@ _SOURCE: Final = models.DataSourceRef(type_val="prometheus", uid="${datasource}"
 _HEIGHT: Final = 9
 _HEIGHT_OF_A_NUMBER: Final = 4
 
+_AS_A_WORD: Final[dict[str, Any]] = {
+    "unit": "none",
+    "mappings": [{"type": "value", "options": {"0": {"text": "no"}, "1": {"text": "yes", "color": "red"}}}],
+    "custom.cellOptions": {"type": "color-text"},
+}
+
 
 def to_json(page: Page, *, interval: str) -> str:
     """Return a page as the JSON of a dashboard.
@@ -157,11 +163,13 @@ def _table(panel: Panel) -> table.Panel:
     for transformation in _joined(panel):
         built.with_transformation(transformation)
     for query in panel.queries:
-        built.override_by_name(query.legend, [models.DynamicConfigValue(id_val="unit", value=query.unit)])
+        settings = _AS_A_WORD if query.verdict else {"unit": query.unit}
+        built.override_by_name(query.legend, [models.DynamicConfigValue(*setting) for setting in settings.items()])
     for title, url in panel.links.items():
         link = {"title": f"Show this {title.lower()}", "url": url}
         built.override_by_name(title, [models.DynamicConfigValue(id_val="links", value=[link])])
-    return built.sort_by([common.TableSortByFieldState().display_name(panel.worst_first).desc(True)])  # noqa: FBT003
+    by = common.TableSortByFieldState
+    return built.sort_by([by().display_name(title).desc(True) for title in panel.worst_first])  # noqa: FBT003
 
 
 def _bars(panel: Panel) -> barchart.Panel:

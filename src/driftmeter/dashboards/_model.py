@@ -99,12 +99,12 @@ def _drift(signals: Scope) -> list[Panel]:
             title="Verdicts",
             says="Choose a column for its distribution.",
             queries=(
-                Query(expr=both(semconv.SKEW_DETECTED, semconv.DRIFT_DETECTED), legend="Moved"),
+                Query(expr=both(semconv.SKEW_DETECTED, semconv.DRIFT_DETECTED), legend="Moved", verdict=True),
                 Query(expr=both(semconv.SKEW_DISTANCE, semconv.DRIFT_DISTANCE), legend="Distance"),
                 Query(expr=both(semconv.SKEW_P_VALUE, semconv.DRIFT_P_VALUE), legend="p-value"),
             ),
             labels={_COLUMN: "Column", "ml_baseline_kind": "Baseline", "ml_baseline_id": "Its id"},
-            worst_first="Distance",
+            worst_first=("Moved", "Distance"),
             links={
                 "Column": f"/d/{MODEL_UID}?${{datasource:queryparam}}&${{service:queryparam}}&${{model:queryparam}}"
                 "&${version:queryparam}&${segment:queryparam}&var-column=${__data.fields.Column:percentencode}&${__url_time_range}"

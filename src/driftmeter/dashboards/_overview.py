@@ -65,7 +65,7 @@ def _worst_first(signals: Scope, calls: Scope) -> Panel:
         ),
         width=24,
         labels={"job": "Service", "ml_model_name": "Model", "ml_model_version": "Version"},
-        worst_first="Findings",
+        worst_first=("Findings", "Calls that fail"),
         links={
             "Model": (
                 f"/d/{MODEL_UID}?var-datasource=${{datasource}}&var-service=${{__data.fields.Service:percentencode}}"

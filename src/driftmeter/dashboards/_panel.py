@@ -26,6 +26,7 @@ class Query:
         unit: The unit of its values, in tables; elsewhere it is the panel's.
         buckets: Whether it returns histograms.
         traces: Whether exemplars are asked for, which lead to traces.
+        verdict: Whether 1 means yes and 0 no, in tables.
     """
 
     expr: str
@@ -33,6 +34,7 @@ class Query:
     unit: str = COUNT
     buckets: bool = False
     traces: bool = False
+    verdict: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,7 @@ class Panel:
         width: Of 24.
         empty: What stands there without data.
         labels: Of tables and bars, the labels that become columns, and their titles.
-        worst_first: Of tables, the title of the column to sort by, from the highest value.
+        worst_first: Of tables, the titles of the columns to sort by, from the highest value.
         links: Of tables, the title of a column to the address it leads to.
         alarm: The value from which on a number is shown in red.
     """
@@ -61,7 +63,7 @@ class Panel:
     width: int = 12
     empty: str = ""
     labels: dict[str, str] = field(default_factory=dict)
-    worst_first: str = ""
+    worst_first: tuple[str, ...] = ()
     links: dict[str, str] = field(default_factory=dict)
     alarm: float | None = None
 
