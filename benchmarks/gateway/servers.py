@@ -24,8 +24,8 @@ from grpc import aio
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from driftmeter.gateway._inbound import METHODS, Accepted, Answer, Signal
-from driftmeter.gateway._server_config import ServerConfig
-from driftmeter.gateway._servers import Servers
+from driftmeter.gateway.servers._server_config import ServerConfig
+from driftmeter.gateway.servers._servers import Servers
 
 METHOD = METHODS["metrics"]
 AT_ONCE = 8

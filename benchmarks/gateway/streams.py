@@ -20,10 +20,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 
 from driftmeter import otlp
-from driftmeter.gateway._decode import Decoder
-from driftmeter.gateway._identity import Service
-from driftmeter.gateway._ledger import Ledger
-from driftmeter.gateway._limits import Limits
+from driftmeter.gateway.streams._decode import Decoder
+from driftmeter.gateway.streams._identity import Service
+from driftmeter.gateway.streams._ledger import Ledger
+from driftmeter.gateway.streams._limits import Limits
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import MIN_SCALE, NumericSketch, Snapshot, merge_snapshots
 

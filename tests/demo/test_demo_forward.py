@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metric
 from driftmeter.demo import _forward
 from driftmeter.demo._forward import Forwarder
 from driftmeter.demo._receiver import Delivery
-from driftmeter.gateway._target import Target
+from driftmeter.gateway.sender._target import Target
 
 
 @pytest.fixture

@@ -12,18 +12,18 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from driftmeter import Baseline, otlp
 from driftmeter.config import Config
-from driftmeter.gateway._baselines import Baselines
-from driftmeter.gateway._core import Core
-from driftmeter.gateway._core_config import CoreConfig
-from driftmeter.gateway._decode import Decoder
-from driftmeter.gateway._engine import Engine
 from driftmeter.gateway._inbound import Answer
-from driftmeter.gateway._intake import Intake
-from driftmeter.gateway._ledger import Ledger
-from driftmeter.gateway._limits import Limits
-from driftmeter.gateway._outputs import metrics_request
-from driftmeter.gateway._own_metrics import OwnMetrics
-from driftmeter.gateway._store import Store
+from driftmeter.gateway.core._baselines import Baselines
+from driftmeter.gateway.core._core import Core
+from driftmeter.gateway.core._core_config import CoreConfig
+from driftmeter.gateway.core._engine import Engine
+from driftmeter.gateway.core._intake import Intake
+from driftmeter.gateway.core._outputs import metrics_request
+from driftmeter.gateway.core._own_metrics import OwnMetrics
+from driftmeter.gateway.core._store import Store
+from driftmeter.gateway.streams._decode import Decoder
+from driftmeter.gateway.streams._ledger import Ledger
+from driftmeter.gateway.streams._limits import Limits
 from driftmeter.schema import Model
 from driftmeter.sketches import Snapshot
 

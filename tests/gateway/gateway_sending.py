@@ -10,9 +10,9 @@ from gateway_serving import Loop, eventually
 
 from driftmeter.gateway._inbound import Signal
 from driftmeter.gateway._outbox import Item
-from driftmeter.gateway._sender import Sender
-from driftmeter.gateway._sender_config import SenderConfig
-from driftmeter.gateway._target import Target
+from driftmeter.gateway.sender._sender import Sender
+from driftmeter.gateway.sender._sender_config import SenderConfig
+from driftmeter.gateway.sender._target import Target
 
 
 class MemoryOutbox:

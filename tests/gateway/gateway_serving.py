@@ -11,10 +11,10 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from driftmeter.gateway._answers import REQUESTS
 from driftmeter.gateway._inbound import Accepted, Answer, Malformed, Signal
-from driftmeter.gateway._server_config import ServerConfig
-from driftmeter.gateway._servers import Servers
+from driftmeter.gateway.servers._answers import REQUESTS
+from driftmeter.gateway.servers._server_config import ServerConfig
+from driftmeter.gateway.servers._servers import Servers
 
 
 class Inbox:

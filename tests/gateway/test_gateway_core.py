@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from driftmeter import Baseline, otlp
 from driftmeter.config import ColumnConfig, Config, ModelConfig
 from driftmeter.gateway._inbound import Accepted, Malformed, Overloaded, Unavailable
-from driftmeter.gateway._outputs import metrics_request
+from driftmeter.gateway.core._outputs import metrics_request
 from driftmeter.schema import Model
 from driftmeter.sketches import Disguise, Snapshot, merge_snapshots
 

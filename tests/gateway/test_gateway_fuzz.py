@@ -13,10 +13,10 @@ from gateway_serving import Serving, serving
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from driftmeter.gateway._answers import REQUESTS, Refused
 from driftmeter.gateway._inbound import SIGNALS, Signal
-from driftmeter.gateway._inflate import gunzip
-from driftmeter.gateway._json_body import to_protobuf
+from driftmeter.gateway.servers._answers import REQUESTS, Refused
+from driftmeter.gateway.servers._inflate import gunzip
+from driftmeter.gateway.servers._json_body import to_protobuf
 
 FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MIB = 1 << 20

@@ -9,9 +9,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from plain_ledger import PlainLedger
 
 from driftmeter import otlp
-from driftmeter.gateway._decode import Decoder
-from driftmeter.gateway._ledger import Ledger
-from driftmeter.gateway._limits import Limits
+from driftmeter.gateway.streams._decode import Decoder
+from driftmeter.gateway.streams._ledger import Ledger
+from driftmeter.gateway.streams._limits import Limits
 from driftmeter.schema import Column, Model, Segment
 from driftmeter.sketches import CategoricalSketch, NumericSketch, Snapshot
 

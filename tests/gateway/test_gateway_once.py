@@ -10,9 +10,9 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality
 from true_streams import STEP, WINDOW, World, joined, parted, worlds
 
 from driftmeter import otlp
-from driftmeter.gateway._decode import Decoder
-from driftmeter.gateway._ledger import Ledger
-from driftmeter.gateway._limits import Limits
+from driftmeter.gateway.streams._decode import Decoder
+from driftmeter.gateway.streams._ledger import Ledger
+from driftmeter.gateway.streams._limits import Limits
 from driftmeter.schema import Model
 from driftmeter.sketches import CategoricalSketch, NumericSketch, Snapshot, merge_snapshots
 

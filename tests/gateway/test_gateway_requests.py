@@ -6,8 +6,8 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from driftmeter import DecodeError, otlp, semconv
-from driftmeter.gateway._origins import Origins
-from driftmeter.gateway._requests import part
+from driftmeter.gateway.streams._origins import Origins
+from driftmeter.gateway.streams._requests import part
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import CategoricalSketch, Snapshot
 

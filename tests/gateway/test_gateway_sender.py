@@ -12,7 +12,7 @@ from gateway_sending import sending
 from gateway_serving import Serving, eventually, serving
 
 from driftmeter.gateway._inbound import SIGNALS, Accepted, Overloaded, Signal, Unavailable
-from driftmeter.gateway._target import Target
+from driftmeter.gateway.sender._target import Target
 
 PROTOCOLS = ("grpc", "http/protobuf")
 ONE, TWO, THREE = (b"\x0a" + bytes([2 * size]) + b"\x12\x00" * size for size in (1, 2, 3))

@@ -15,7 +15,7 @@ from gateway_sending import sending
 from driftmeter import ConfigError
 from driftmeter.gateway import _extra
 from driftmeter.gateway._inbound import Signal
-from driftmeter.gateway._target import Target
+from driftmeter.gateway.sender._target import Target
 
 ONE, TWO = b"\x0a\x02\x12\x00", b"\x0a\x04\x12\x00\x12\x00"
 

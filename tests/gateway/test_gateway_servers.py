@@ -31,8 +31,8 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from driftmeter.gateway._answers import REQUESTS
 from driftmeter.gateway._inbound import METHODS, SIGNALS, Accepted, Malformed, Overloaded, Signal, Unavailable
+from driftmeter.gateway.servers._answers import REQUESTS
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 REQUEST = b"\x0a\x00" * 3

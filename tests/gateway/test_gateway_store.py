@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from driftmeter.exceptions import StateError
-from driftmeter.gateway import _pickles
 from driftmeter.gateway._inbound import Accepted, Unavailable
-from driftmeter.gateway._store import Changes, Entry, Shard, Store, set_aside
+from driftmeter.gateway.core import _pickles
+from driftmeter.gateway.core._store import Changes, Entry, Shard, Store, set_aside
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_full_or_read_only_disk_changes_nothing_and_is_told(store, pragma, sai
 
 
 def test_another_process_is_refused(store, path) -> None:
-    code = f"from pathlib import Path; from driftmeter.gateway._store import Store; Store(Path({str(path)!r}))"
+    code = f"from pathlib import Path; from driftmeter.gateway.core._store import Store; Store(Path({str(path)!r}))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 1
     assert f"state {path}: another process uses it" in ended.stderr

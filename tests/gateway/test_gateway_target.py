@@ -6,8 +6,8 @@ import pytest
 
 from driftmeter import ConfigError
 from driftmeter.gateway._addresses import Address
-from driftmeter.gateway._sender_config import SenderConfig
-from driftmeter.gateway._target import Target, targets
+from driftmeter.gateway.sender._sender_config import SenderConfig
+from driftmeter.gateway.sender._target import Target, targets
 
 COMMON = "OTEL_EXPORTER_OTLP_"
 

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from driftmeter.gateway import _watched
 from driftmeter.gateway._inbound import METHODS
-from driftmeter.gateway._target import Target
+from driftmeter.gateway.sender._target import Target
 
 REQUEST = b"\x0a\x00"
 PROTOCOLS = ("grpc", "http")

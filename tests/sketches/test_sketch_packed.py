@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftmeter.gateway._pickles import dump, load
+from driftmeter.gateway.core._pickles import dump, load
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import CategoricalSketch, NumericSketch, Snapshot
 

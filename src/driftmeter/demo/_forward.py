@@ -14,7 +14,7 @@ import httpx
 
 from driftmeter.demo._receiver import PROTOBUF, Delivery
 from driftmeter.gateway._inbound import METHODS, Signal
-from driftmeter.gateway._target import Target
+from driftmeter.gateway.sender._target import Target
 
 _log = logging.getLogger(__name__)
 

@@ -190,8 +190,8 @@ class _Demo:
     def _receiver(self, environ: Mapping[str, str], inbox: Inbox) -> Iterator[Receiver]:
         from driftmeter.demo._forward import Forwarder
         from driftmeter.demo._receiver import Receiver
-        from driftmeter.gateway._sender_config import SenderConfig
-        from driftmeter.gateway._target import targets
+        from driftmeter.gateway.sender._sender_config import SenderConfig
+        from driftmeter.gateway.sender._target import targets
 
         found = targets(SenderConfig(), environ)
         forwarder = Forwarder(found) if found else None

@@ -12,10 +12,10 @@ from opentelemetry.sdk.resources import Resource
 from driftmeter import otlp
 from driftmeter.baseline import Baseline
 from driftmeter.exceptions import BaselineError, ConfigError
-from driftmeter.gateway._attempt import Outcome, Sent
-from driftmeter.gateway._sender import transport
-from driftmeter.gateway._sender_config import SenderConfig
-from driftmeter.gateway._target import Target, targets
+from driftmeter.gateway.sender._attempt import Outcome, Sent
+from driftmeter.gateway.sender._sender import transport
+from driftmeter.gateway.sender._sender_config import SenderConfig
+from driftmeter.gateway.sender._target import Target, targets
 
 
 def push(baseline: Baseline, *, endpoint: str = "", environ: Mapping[str, str] | None = None) -> None:

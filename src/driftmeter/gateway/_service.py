@@ -15,22 +15,22 @@ from typing import Any, Final
 
 from driftmeter.config import Config, load, load_section
 from driftmeter.exceptions import ConfigError
-from driftmeter.gateway._baselines import Baselines
-from driftmeter.gateway._core import Core
-from driftmeter.gateway._core_config import CoreConfig
-from driftmeter.gateway._decode import Decoder
-from driftmeter.gateway._engine import Engine
 from driftmeter.gateway._inbound import SIGNALS, Signal
-from driftmeter.gateway._intake import Intake
-from driftmeter.gateway._ledger import Ledger
-from driftmeter.gateway._limits import Limits
-from driftmeter.gateway._own_metrics import OwnMetrics, own_resource
-from driftmeter.gateway._sender import Sender
-from driftmeter.gateway._sender_config import SenderConfig
-from driftmeter.gateway._server_config import ServerConfig
-from driftmeter.gateway._servers import Servers
-from driftmeter.gateway._store import Store, set_aside
-from driftmeter.gateway._target import Target, targets
+from driftmeter.gateway.core._baselines import Baselines
+from driftmeter.gateway.core._core import Core
+from driftmeter.gateway.core._core_config import CoreConfig
+from driftmeter.gateway.core._engine import Engine
+from driftmeter.gateway.core._intake import Intake
+from driftmeter.gateway.core._own_metrics import OwnMetrics, own_resource
+from driftmeter.gateway.core._store import Store, set_aside
+from driftmeter.gateway.sender._sender import Sender
+from driftmeter.gateway.sender._sender_config import SenderConfig
+from driftmeter.gateway.sender._target import Target, targets
+from driftmeter.gateway.servers._server_config import ServerConfig
+from driftmeter.gateway.servers._servers import Servers
+from driftmeter.gateway.streams._decode import Decoder
+from driftmeter.gateway.streams._ledger import Ledger
+from driftmeter.gateway.streams._limits import Limits
 from driftmeter.recorder import load_baselines
 from driftmeter.typing import Clock
 

@@ -1,0 +1,1 @@
+"""OTLP out, by gRPC or HTTP: what waits in the outbox, until it is settled."""

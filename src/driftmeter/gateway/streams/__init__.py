@@ -1,0 +1,1 @@
+"""From requests to sums by step, model and column, in which each observation counts once."""

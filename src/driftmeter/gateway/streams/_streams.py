@@ -1,0 +1,77 @@
+"""The streams of one model in one service: who sends them, and what of each point has not been counted before.
+
+delta        the intervals that were counted     a point of another interval counts whole
+cumulative   the last point                      a later one counts by how much it is more
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from driftmeter.gateway.streams._cumulatives import Cumulatives
+from driftmeter.gateway.streams._deltas import Deltas
+from driftmeter.gateway.streams._origins import Origin
+from driftmeter.schema import Column
+
+_Key: TypeAlias = tuple[bytes, int]
+"""A writer: its origin, and the start of its running totals, or -1."""
+
+
+@dataclass(slots=True)
+class Shard:
+    """The streams of one model, its segments included, in one service.
+
+    Attributes:
+        writers: Who sends them.
+        columns: The model's columns.
+    """
+
+    writers: dict[_Key, Deltas | Cumulatives] = field(default_factory=dict)
+    columns: dict[Column, None] = field(default_factory=dict)
+
+    def deltas(self, origin: Origin, now: int) -> Deltas:
+        """Return the delta streams of an origin, which are touched."""
+        writer = self.writers.get((origin.key, -1))
+        if not isinstance(writer, Deltas):
+            writer = self.writers[origin.key, -1] = Deltas(origin.resource)
+        writer.touched = max(writer.touched, now)
+        return writer
+
+    def cumulatives(self, origin: Origin, start: int, now: int) -> Cumulatives:
+        """Return the cumulative streams of an origin that began at a time; they are touched."""
+        writer = self.writers.get((origin.key, start))
+        if not isinstance(writer, Cumulatives):
+            writer = self.writers[origin.key, start] = Cumulatives(origin.resource)
+        writer.touched = max(writer.touched, now)
+        return writer
+
+    def expire(self, before: int) -> int:
+        """Forget the writers that were not touched since a time, and streams of no use; return how many streams."""
+        streams = self.streams
+        for key in [key for key, writer in self.writers.items() if writer.touched < before]:
+            del self.writers[key]
+        for writer in self.writers.values():
+            if isinstance(writer, Deltas):
+                writer.tidy()
+        return streams - self.streams
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return sum(map(len, self.writers.values()))
+
+    def resource(self) -> Mapping[str, Any] | None:
+        """Return the resource attributes that all writers share; None if there is no writer."""
+        return shared(writer.resource for writer in self.writers.values()) if self.writers else None
+
+
+def shared(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the attributes that all resources have in common; none of none."""
+    found: dict[str, Any] | None = None
+    for resource in resources:
+        if found is None:
+            found = dict(resource)
+        found = {name: value for name, value in found.items() if name in resource and resource[name] == value}
+    return found or {}
