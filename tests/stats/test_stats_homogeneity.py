@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.special import ndtr, ndtri
-from scipy.stats import anderson_ksamp, fisher_exact, power_divergence
+from scipy.stats import anderson_ksamp, chi2, fisher_exact, power_divergence
 
 from driftmeter.stats import bin_count, homogeneity_p_values
-from driftmeter.stats._homogeneity import _cumulative_statistic
+from driftmeter.stats._homogeneity import _cumulative_statistic, _omnibus
 
 counts = hnp.arrays(np.int64, (2, 4, 7), elements=st.integers(0, 10**9))
 
@@ -20,6 +20,14 @@ def test_unordered_bins_get_cressie_and_reads_test() -> None:
     observed, expected = np.append(live, baseline), np.append(pooled * 100, pooled * 1000)
     reference = power_divergence(observed, expected, ddof=3, lambda_="cressie-read").pvalue
     assert homogeneity_p_values(live, baseline, ordered=False) == pytest.approx([reference])
+
+
+def test_ordered_bins_get_it_for_the_live_rows_and_the_likelihood_ratio_for_the_baselines() -> None:
+    live, baseline = np.array([[20.0, 40.0, 40.0]]), np.array([[300.0, 400.0, 300.0]])
+    live_part = 1.8 * sum(x * ((x / e) ** (2 / 3) - 1) for x, e in ((20, 32000 / 1100), (40, 40), (40, 34000 / 1100)))
+    its_part = 2.0 * sum(x * np.log(x / e) for x, e in ((300, 320000 / 1100), (400, 400), (300, 340000 / 1100)))
+    reference = chi2.sf(live_part + its_part, 2)
+    assert _omnibus(live, baseline, np.array([3]), ordered=True) == pytest.approx([reference])
 
 
 def test_the_cumulative_statistic_is_its_formula_written_out() -> None:
@@ -101,11 +109,10 @@ def test_identical_counts_are_no_evidence(ordered: bool, c: np.ndarray) -> None:
 
 @settings(max_examples=40)
 @given(counts)
-@pytest.mark.parametrize("ordered", [True, False])
-def test_live_and_baseline_may_change_places(ordered: bool, c: np.ndarray) -> None:
+def test_live_and_baseline_categories_may_change_places(c: np.ndarray) -> None:
     np.testing.assert_allclose(
-        homogeneity_p_values(c[0], c[1], ordered=ordered),
-        homogeneity_p_values(c[1], c[0], ordered=ordered),
+        homogeneity_p_values(c[0], c[1], ordered=False),
+        homogeneity_p_values(c[1], c[0], ordered=False),
         rtol=0.1,
         atol=1e-12,
     )
@@ -156,7 +163,7 @@ def drawn(n: int, m: int, trials: int, *, mu: float = 0.0, seed: int = 0) -> tup
     return rng.multinomial(n, moved), baseline
 
 
-@pytest.mark.parametrize(("n", "m"), [(50, 20_000), (200, 1000), (1000, 20_000), (5000, 1000)])
+@pytest.mark.parametrize(("n", "m"), [(50, 20_000), (200, 1000), (1000, 20_000), (5000, 1000), (100_000, 1000)])
 def test_numeric_columns_without_drift_alarm_as_often_as_alpha_says(n: int, m: int) -> None:
     p = homogeneity_p_values(*drawn(n, m, 20_000), ordered=True)
     for alpha in (0.05, 0.01, 0.001):

@@ -3,7 +3,10 @@
 Two statistics, both of them two-sample, so that a baseline of a thousand rows is not taken for the truth:
 
 - *omnibus*: Cressie and Read's power divergence with exponent 2/3, which lies between Pearson's chi-square and the
-  likelihood ratio and keeps to its chi-square null with few rows per bin. It sees any change of any bin.
+  likelihood ratio and keeps to its chi-square null with few rows per bin. It sees any change of any bin. Ordered bins
+  are made of the baseline's own rows: it is not their counts that vary there but their true shares, which are gamma
+  distributed. As the cube root of a gamma variable is normal, the likelihood ratio is what keeps to the null then
+  (`9 k ((1 + x)**(1/3) - 1)**2` and `2 k (x - ln(1 + x))` agree up to x cubed), and is taken for the baseline's part.
 - *cumulative*: Anderson and Darling's statistic on bins (see `_cumulative`), for ordered bins only. It needs a half
   of the rows to see a shift, and is blind to narrow modes.
 
@@ -15,8 +18,8 @@ Sparse bins are pooled first. Where rows are not independent, see `_overdispersi
 grows less with large deviations, both are compared with how the baseline's own blocks varied, and a third p-value, of
 the mean among the blocks' means (`_block_means`), can be combined with theirs.
 
-Source: Cressie and Read (1984), doi:10.1111/j.2517-6161.1984.tb01318.x; Liu and Xie (2020),
-doi:10.1080/01621459.2018.1554485.
+Source: Cressie and Read (1984), doi:10.1111/j.2517-6161.1984.tb01318.x; Wilson and Hilferty (1931),
+doi:10.1073/pnas.17.12.684; Liu and Xie (2020), doi:10.1080/01621459.2018.1554485.
 """
 
 from __future__ import annotations
@@ -108,7 +111,7 @@ def _pooled_p_values(a: FloatArray, b: FloatArray, *, ordered: bool) -> FloatArr
     many = ~few
     if many.any():
         a, b = pooled_a[many], pooled_b[many]
-        omnibus = _omnibus(a, b, occupied[many])
+        omnibus = _omnibus(a, b, occupied[many], ordered=ordered)
         p[many] = _cauchy(omnibus, _cumulative(a, b)) if ordered else omnibus
     return p
 
@@ -123,13 +126,14 @@ def _two_bins(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.minimum(1.0, 2.0 * one_sided)
 
 
-def _omnibus(a: FloatArray, b: FloatArray, occupied: NDArray[np.intp]) -> FloatArray:
+def _omnibus(a: FloatArray, b: FloatArray, occupied: NDArray[np.intp], *, ordered: bool) -> FloatArray:
     from scipy.special import gammaincc
 
     n, m = a.sum(axis=1, keepdims=True), b.sum(axis=1, keepdims=True)
     share = (a + b) / (n + m)
-    statistic = _power_divergence(a, share * n) + _power_divergence(b, share * m)
-    p: FloatArray = gammaincc((occupied - 1) / 2.0, statistic / 2.0)
+    statistic = _power_divergence(a, share * n)
+    statistic += _deviance(b, share * m) if ordered else _power_divergence(b, share * m)
+    p: FloatArray = gammaincc((occupied - 1) / 2.0, np.maximum(statistic, 0.0) / 2.0)
     return p
 
 
@@ -139,8 +143,13 @@ def _power_divergence(observed: FloatArray, expected: FloatArray) -> FloatArray:
     root = np.cbrt(ratio, out=ratio)
     root *= root
     root -= 1.0
-    cells: FloatArray = np.einsum("db,db->d", observed, root)
-    return np.maximum(1.8 * cells, 0.0)
+    return 1.8 * np.einsum("db,db->d", observed, root)
+
+
+def _deviance(observed: FloatArray, expected: FloatArray) -> FloatArray:
+    """`2 * sum(observed * ln(observed / expected))`, shape (d,)."""
+    ratio = np.divide(observed, expected, out=np.ones_like(observed), where=observed > 0)
+    return 2.0 * np.einsum("db,db->d", observed, np.log(ratio, out=ratio))
 
 
 def _cumulative(a: FloatArray, b: FloatArray) -> FloatArray:
