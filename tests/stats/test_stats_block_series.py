@@ -60,8 +60,8 @@ def test_the_correlation_of_neighbours_is_recovered(past: int, r: float) -> None
     root = np.linalg.cholesky(alike(40 + past, r))
     values = np.einsum("st,tdk->sdk", root, rng.standard_normal((40 + past, 400, 3)))
     series = BlockSeries.of(np.ones((40, 400)), np.ones((past, 400)))
-    # Values below 0 count as 0, and some of the standard error is taken off.
-    assert series.correlation(series.deviations(values)).mean() == pytest.approx(r, abs=0.05)
+    # Values below 0 count as 0, and some of the standard error is added.
+    assert r - 0.03 <= series.correlation(series.deviations(values)).mean() <= r + 0.07
     assert series.correlation(series.deviations(values)).max() <= 0.8
 
 

@@ -34,8 +34,9 @@ IntArray = NDArray[np.intp]
 # Long enough that the mean costs little, short enough that a slow drift does not look like spread.
 _STRETCH = 12
 
-# A correlation is only believed as far as chance does not explain it: some of its standard error is taken off.
-_DOUBT = 0.25
+# Few blocks do not tell how alike neighbours are, and to take them for less alike than they are costs more than to
+# take them for more: some of the correlation's standard error is added.
+_CAUTION = 0.25
 
 _MOST_CORRELATED = 0.8
 
@@ -159,8 +160,8 @@ class BlockSeries:
         pairs = np.maximum((counts - (counts > 0)).sum(axis=0), 1.0)
         lag_one = (product.sum(axis=0) / np.where(variance > 0, variance, 1.0) + lost.sum(axis=0)) / pairs
         length = np.maximum(self.seen / np.maximum(np.count_nonzero(counts, axis=0), 1), 4.0)
-        doubt = _DOUBT / np.sqrt(np.maximum(self.seen, 1.0))
-        correlation: FloatArray = np.clip(lag_one * length / (length - 3.0) - doubt, 0.0, _MOST_CORRELATED)
+        caution = _CAUTION / np.sqrt(np.maximum(self.seen, 1.0))
+        correlation: FloatArray = np.clip(lag_one * length / (length - 3.0) + caution, 0.0, _MOST_CORRELATED)
         return correlation
 
 
