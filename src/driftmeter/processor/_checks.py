@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -38,6 +38,7 @@ class Checks:
         always: Whether it is told though nothing was ever found.
         bad0: Bad values in the baseline.
         rows0: What these are a share of.
+        critical: Whether the configuration calls the column critical.
     """
 
     columns: tuple[Column, ...]
@@ -53,9 +54,10 @@ class Checks:
     always: BoolArray
     bad0: Int64Array
     rows0: Int64Array
+    critical: BoolArray
 
     @classmethod
-    def against(cls, usual: Usual | None, columns: tuple[Column, ...]) -> Checks:
+    def against(cls, usual: Usual | None, columns: tuple[Column, ...], *, critical: Callable[[Column], bool]) -> Checks:
         """Lay out what can be checked against what is usual."""
         places = {column: at for at, column in enumerate(columns)}
         checked = [*_of_values(columns, usual), *_of_columns(columns, usual)]
@@ -73,7 +75,9 @@ class Checks:
             np.array([at for at, one in enumerate(checked) if _is_missing_output(*one)], dtype=np.int64),
             tuple(_of_role(columns, role) for role in _OUTPUTS),
             np.array([name == "missing" for name in names], dtype=np.bool_),
-            *np.array(known, dtype=np.int64).reshape(-1, 2).T,
+            np.array([bad for bad, _ in known], dtype=np.int64),
+            np.array([rows for _, rows in known], dtype=np.int64),
+            np.array([critical(column) for column, _ in checked], dtype=np.bool_),
         )
 
     def count(self, window: Tally) -> tuple[Int64Array, Int64Array]:

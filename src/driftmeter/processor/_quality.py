@@ -5,7 +5,7 @@ Most checks of most columns never find anything: there is nothing to say of them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -74,25 +74,22 @@ class Quality:
             verdicts: Those of the comparison with that baseline.
             rules: When a check is violated.
         """
-        checks = self._checks(window.columns, usual)
+        checks = self._checks(window.columns, usual, rules)
         bad, rows = checks.count(window)
         if usual is None:
             violated = np.zeros(len(bad), dtype=np.bool_)
         else:
             violated = self._violated(checks, _p_values(checks, usual, bad, rows), bad, rows, rules)
         told = (bad > 0) | (checks.bad0 > 0) | checks.always | _places(checks, self._found)
-        found = [
-            Finding(column, check, *numbers, rules.critical(column))
-            for (column, check), numbers in _chosen(checks, told & (rows > 0), bad, rows, violated)
-        ]
+        found = _findings(checks, told & (rows > 0), bad, rows, violated)
         found += _constant(verdicts, self._found, rules)
         self._found.update((finding.column, finding.check) for finding in found if finding.bad)
         self.violated = frozenset((finding.column, finding.check) for finding in found if finding.violated)
         return found
 
-    def _checks(self, columns: tuple[Column, ...], usual: Usual | None) -> Checks:
+    def _checks(self, columns: tuple[Column, ...], usual: Usual | None, rules: QualityRules) -> Checks:
         if self._laid_out is None or self._laid_out[0] is not usual or self._laid_out[1].columns != columns:
-            self._laid_out = usual, Checks.against(usual, columns)
+            self._laid_out = usual, Checks.against(usual, columns, critical=rules.critical)
         return self._laid_out[1]
 
     def _violated(
@@ -122,12 +119,11 @@ def _places(checks: Checks, some: Collection[Checked]) -> BoolArray:
     return among
 
 
-def _chosen(
-    checks: Checks, told: BoolArray, bad: Int64Array, rows: Int64Array, violated: BoolArray
-) -> Iterable[tuple[tuple[Column, str], tuple[int, int, int, int, bool]]]:
+def _findings(checks: Checks, told: BoolArray, bad: Int64Array, rows: Int64Array, violated: BoolArray) -> list[Finding]:
     at = np.flatnonzero(told)
-    numbers = zip(*(part[at].tolist() for part in (bad, rows, checks.bad0, checks.rows0, violated)), strict=True)
-    return zip([checks.checked[place] for place in at.tolist()], numbers, strict=True)
+    numbers = (part[at].tolist() for part in (bad, rows, checks.bad0, checks.rows0, violated, checks.critical))
+    chosen = [checks.checked[place] for place in at.tolist()]
+    return [Finding(*one, *of_one) for one, of_one in zip(chosen, zip(*numbers, strict=True), strict=True)]
 
 
 def check_volume(volume: Volume, rules: QualityRules) -> Finding:
@@ -144,12 +140,12 @@ def _constant(verdicts: Sequence[Verdict], found: Collection[Checked], rules: Qu
     Violated when rows drawn from the baseline would not all be in the one bin that the window's rows are in. A flag
     that is nearly always 0 may be 0 all week.
     """
+    before = {column for column, check in found if check == "constant"}
     findings: list[Finding] = []
-    for verdict in verdicts:
-        binned = verdict.binned
-        column, is_one = binned.column, binned.one_value
-        if is_one or (column, "constant") in found:
-            rows, rows0 = binned.rows, binned.baseline_rows
+    for binned in (verdict.binned for verdict in verdicts):
+        is_one = binned.one_value
+        if is_one or (before and binned.column in before):
+            column, rows, rows0 = binned.column, binned.rows, binned.baseline_rows
             share = float(binned.baseline[int(binned.live.argmax())]) / rows0
             violated = is_one and share ** min(rows, CONSTANT_ROWS) <= rules.alpha
             bad = rows if is_one else 0

@@ -49,6 +49,8 @@ class Tally:
     counts: Int64Array = field(default_factory=lambda: _nothing(0))
 
     def __add__(self, other: Tally) -> Tally:
+        if not self.columns:
+            return other
         if self.columns == other.columns:
             return Tally(self.columns, self.counts + other.counts)
         columns = tuple(dict.fromkeys((*self.columns, *other.columns)))

@@ -143,13 +143,15 @@ def _power_divergence(observed: FloatArray, expected: FloatArray) -> FloatArray:
     root = np.cbrt(ratio, out=ratio)
     root *= root
     root -= 1.0
-    return 1.8 * np.einsum("db,db->d", observed, root)
+    cells: FloatArray = np.einsum("db,db->d", observed, root)
+    return 1.8 * cells
 
 
 def _deviance(observed: FloatArray, expected: FloatArray) -> FloatArray:
     """`2 * sum(observed * ln(observed / expected))`, shape (d,)."""
     ratio = np.divide(observed, expected, out=np.ones_like(observed), where=observed > 0)
-    return 2.0 * np.einsum("db,db->d", observed, np.log(ratio, out=ratio))
+    cells: FloatArray = np.einsum("db,db->d", observed, np.log(ratio, out=ratio))
+    return 2.0 * cells
 
 
 def _cumulative(a: FloatArray, b: FloatArray) -> FloatArray:
