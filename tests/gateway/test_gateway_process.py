@@ -170,6 +170,7 @@ def test_a_backend_that_is_away_gets_all_when_it_is_back(tmp_path, backend) -> N
         ({"DRIFTMETER_GATEWAY_STAT": "x"}, "stat is not a key; did you mean 'state'?"),
         ({"DRIFTMETER_GATEWAY_MAX_STREAMS": "0"}, "max_streams must be at least 1; got 0"),
         ({"DRIFTMETER_GATEWAY_STATE": "none/state.db"}, "state none/state.db: it cannot be written: No such file"),
+        ({"DRIFTMETER_GATEWAY_BASELINES": "nope"}, "baselines must be a folder that exists; got 'nope'"),
         ({"DRIFTMETER_BASELINE": "none.json"}, "baseline none.json: cannot be read: No such file"),
         ({"DRIFTMETER_GATEWAY_HTTP_ADDRESS": "127.0.0.1"}, "http_address"),
     ],

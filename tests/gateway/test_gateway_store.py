@@ -87,6 +87,17 @@ def test_a_full_or_read_only_disk_changes_nothing_and_is_told(store, pragma, sai
     assert len(list(store.log(after=0))) == 2
 
 
+def test_a_file_that_was_deleted_or_put_elsewhere_takes_nothing_more(store, path) -> None:
+    path.rename(path.with_name("elsewhere.db"))
+    with pytest.raises(StateError, match="was moved or deleted"):
+        store.write(Changes(log=[Entry(1, b"r")]))
+    path.with_name("elsewhere.db").rename(path)
+    store.write(Changes(log=[Entry(1, b"r")]))
+    path.write_bytes(b"")
+    with pytest.raises(StateError, match="become shorter"):
+        store.write(Changes(log=[Entry(1, b"r")]))
+
+
 def test_another_process_is_refused(store, path) -> None:
     code = f"from pathlib import Path; from driftmeter.gateway.core._store import Store; Store(Path({str(path)!r}))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)

@@ -8,12 +8,13 @@ import os
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from driftmeter.config import Config, load, load_section
+from driftmeter.config import Config, load, load_section, variable_name
 from driftmeter.exceptions import ConfigError
 from driftmeter.gateway._inbound import SIGNALS, Signal
 from driftmeter.gateway.core._baselines import Baselines
@@ -63,13 +64,13 @@ def load_gateway(
     Raises:
         ConfigError: A value breaks its rule; the message names it.
     """
-    processor = load(environ=environ)
-    if processor.grace == Config().grace:
-        processor = replace(processor, grace=GRACE)
+    environ = os.environ if environ is None else environ
+    # As if the environment said so, which is the first of all places, so that any other wins.
+    processor = load(environ={variable_name("grace"): f"{GRACE:g}", **environ})
     core, servers, sender = load_section(
         "gateway", (CoreConfig, ServerConfig, SenderConfig), environ=environ, overrides=overrides
     )
-    return GatewayConfig(processor, core, servers, sender, targets(sender, os.environ if environ is None else environ))
+    return GatewayConfig(processor, core, servers, sender, targets(sender, environ))
 
 
 class Gateway:
@@ -93,6 +94,8 @@ class Gateway:
             aside = set_aside(path)
             if aside is not None:
                 _logger.warning("the state is kept aside as %s", aside)
+        if own.baselines and not Path(own.baselines).is_dir():
+            raise ConfigError(f"baselines must be a folder that exists; got {own.baselines!r}")
         self._config = config
         window, step = round(rules.window * _SECOND), round(rules.step * _SECOND)
         limits = Limits(streams=own.max_streams, models=own.max_models, stream_idle=round(own.stream_idle * _SECOND))
@@ -133,10 +136,25 @@ class Gateway:
             await loop.run_in_executor(None, self.core.start)
             self.sender.start()
             self._metrics.follow(self.servers.gate, self.sender)
+            self._introduce()
             await until.wait()
         finally:
             await self._drain()
             await loop.run_in_executor(None, self.core.stop)
+
+    def _introduce(self) -> None:
+        own, rules = self._config.core, self._config.processor
+        _logger.info(
+            "driftmeter %s: windows of %g s, evaluated each %g s after %g s of grace; state in %s; baselines from %s; "
+            "sends to %s",
+            version("driftmeter"),
+            rules.window,
+            rules.step,
+            rules.grace,
+            own.state,
+            own.baselines or "the configuration alone",
+            ", ".join(f"{target.endpoint} ({name})" for name, target in self._config.targets.items()) or "nobody",
+        )
 
     def _check_loops(self) -> None:
         for target in self._config.targets.values():
@@ -160,7 +178,7 @@ class Gateway:
             _logger.warning("requests were not answered within %g s", allowed)
         if self.core.running:
             await self.core.finish()
-        if not await self.sender.stop(allowed):
+        if not await self.sender.stop(allowed) and self.core.has_waiting:
             _logger.warning("what waits to be sent stays in the state file, and is sent after the next start")
 
 

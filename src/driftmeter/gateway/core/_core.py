@@ -133,6 +133,11 @@ class Core:
         """Whether it has started, and not ended."""
         return self._thread.is_alive()
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether something waits to be sent."""
+        return self._store.outbox_bytes > 0
+
     def trouble(self) -> str:
         """Return why requests are refused at present; empty when they are taken."""
         return "it is shutting down" if self._finishing or self._stopping else self._trouble

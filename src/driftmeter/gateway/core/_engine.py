@@ -77,6 +77,7 @@ class Engine:
 
     def take_baseline(self, service: Service, baseline: Baseline) -> None:
         """Take a baseline that a service sent."""
+        _logger.info("baseline of service %s: model %s, %s", service.name, baseline.model.name, baseline.kind)
         self._baselines.take(service, baseline)
 
     def apply(self, at: int, received: Received, *, now: int, later: Container[ShardKey] | None = None) -> Outcomes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +22,9 @@ from driftmeter.gateway.streams._decode import Decoder, Received
 from driftmeter.gateway.streams._identity import Service
 from driftmeter.recorder import guard
 
+_logger = logging.getLogger("driftmeter.gateway")
+_SAY_AGAIN: Final = 60.0
+"""Seconds between two lines of the log about points that are refused."""
 _RESERVE: Final = 0.25
 """Of the outbox's size, room that is for the gateway's own signals alone."""
 
@@ -60,6 +65,7 @@ class Intake:
     def __init__(self, own: CoreConfig, decoder: Decoder) -> None:
         self._own = own
         self.decoder = decoder
+        self._tell_again = 0.0
         self.outcomes: Counter[str] = Counter()
         """What became of the points of ours that were received, see `Outcomes`."""
 
@@ -115,8 +121,23 @@ class Intake:
                 refused.update(outcomes.refused)
                 self.outcomes.update(outcomes.passed)
         self.outcomes.update(refused)
+        if refused:
+            self._tell_refused(taken, refused)
         reasons = [f"{count} refused: {reason}" for reason, count in sorted(refused.items())]
         return Accepted(rejected=sum(refused.values()), message="; ".join([*reasons, *taken.unread]))
+
+    def _tell_refused(self, taken: Taken, refused: Counter[str]) -> None:
+        """Say in the log what was refused, at most once a minute: senders rarely read the answers."""
+        now = time.monotonic()
+        if now < self._tell_again:
+            return
+        self._tell_again = now + _SAY_AGAIN
+        services = sorted({service.name for service, _ in taken.received.shards})
+        _logger.warning(
+            "points are refused: %s; in a request of %s; driftmeter.gateway.points counts all of them",
+            "; ".join([*(f"{count} for {reason}" for reason, count in sorted(refused.items())), *taken.unread]),
+            ", ".join(services) or "a service without a point that is taken",
+        )
 
     def fitting(self, outputs: Sequence[Output], outbox_bytes: int) -> list[Output]:
         """Return what there is room for of what the gateway says itself: all events, and metrics until it is full."""

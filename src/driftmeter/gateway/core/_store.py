@@ -125,7 +125,22 @@ class Store:
         (found,) = run("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise sqlite3.DatabaseError(found)
+        found = self.path.stat()
+        self._file = found.st_dev, found.st_ino, found.st_size
+        self.outbox_bytes: int
         (self.outbox_bytes,) = run("SELECT coalesce(sum(length(body)), 0) FROM outbox").fetchone()
+
+    def _check_in_place(self) -> None:
+        """Refuse to write what nobody would find: SQLite goes on with a file that was deleted, or put elsewhere."""
+        try:
+            found = os.stat(self.path)  # noqa: PTH116  # each time, so by the quickest way
+        except OSError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != self._file[:2]:
+            raise StateError(f"state {self.path}: the file was moved or deleted; start the gateway again")
+        if found.st_size < self._file[2]:
+            raise corrupt(self.path, "the file has become shorter")
+        self._file = found.st_dev, found.st_ino, found.st_size
 
     def write(self, changes: Changes) -> Sequence[int]:
         """Make changes durable, all or none; return the ids of the new entries of the log, which rise.
@@ -133,6 +148,7 @@ class Store:
         Raises:
             StateError: Nothing was changed, and why.
         """
+        self._check_in_place()
         database = self._database
         try:
             database.execute("BEGIN IMMEDIATE")
