@@ -163,7 +163,7 @@ def read_json(signal: Signal, text: bytes) -> bytes | None:
         return None
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(value=JSON, signal=st.sampled_from(SIGNALS))
 def test_any_json_is_a_request_or_refused(value: object, signal: Signal) -> None:
     body = read_json(signal, json.dumps(value).encode())
@@ -171,13 +171,13 @@ def test_any_json_is_a_request_or_refused(value: object, signal: Signal) -> None
     REQUESTS[signal].FromString(body or b"")
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(text=st.binary(max_size=60), signal=st.sampled_from(SIGNALS))
 def test_any_bytes_as_json_are_refused_unless_they_are_an_object(text: bytes, signal: Signal) -> None:
     assert read_json(signal, text) is None or isinstance(json.loads(text), dict)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(body=st.binary(max_size=3000), limit=st.integers(0, 3000))
 def test_gzip_within_the_limit_is_unpacked_and_beyond_it_refused(body: bytes, limit: int) -> None:
     grown: list[int] = []

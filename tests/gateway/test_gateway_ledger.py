@@ -89,7 +89,7 @@ def _assert_same(ledger: Ledger, plain: PlainLedger) -> None:
 _FIELDS = ("scale", "positive", "negative", "zero_count", "min", "max", "missing", "non_finite", "mismatched")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(requests=st.lists(_parts(), min_size=1, max_size=8))
 def test_many_points_at_once_are_counted_as_one_after_the_other(requests) -> None:
     decoder, ledger, plain = Decoder(Limits()), _ledger(), PlainLedger(window=WINDOW, step=STEP)

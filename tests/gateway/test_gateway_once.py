@@ -75,7 +75,7 @@ def _on_its_way(draw, world: World) -> list[bytes]:
 
 
 @pytest.mark.parametrize("temporality", [DELTA, CUMULATIVE], ids=["delta", "cumulative"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_each_observation_counts_once_in_whatever_order_and_however_often_it_comes(temporality, data) -> None:
     world = data.draw(worlds(temporality=temporality))
@@ -83,7 +83,7 @@ def test_each_observation_counts_once_in_whatever_order_and_however_often_it_com
 
 
 @pytest.mark.parametrize("temporality", [DELTA, CUMULATIVE], ids=["delta", "cumulative"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_what_comes_in_order_lands_in_the_step_that_it_was_observed_in(temporality, data) -> None:
     world = data.draw(worlds(temporality=temporality))
@@ -94,7 +94,7 @@ def test_what_comes_in_order_lands_in_the_step_that_it_was_observed_in(temporali
         _assert_alike(snapshot, merge_snapshots(world.by_step[snapshot.model, snapshot.start]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_delta_points_are_merged_as_their_sketches_are(data) -> None:
     world = data.draw(worlds(temporality=DELTA))
@@ -105,7 +105,7 @@ def test_delta_points_are_merged_as_their_sketches_are(data) -> None:
 
 
 @pytest.mark.parametrize("temporality", [DELTA, CUMULATIVE], ids=["delta", "cumulative"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_a_state_that_is_kept_and_taken_on_again_changes_nothing(temporality, data) -> None:
     world = data.draw(worlds(temporality=temporality))
@@ -125,7 +125,7 @@ def test_a_state_that_is_kept_and_taken_on_again_changes_nothing(temporality, da
     _assert_counted_once(taken, world)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_a_replay_leaves_out_the_models_whose_state_has_it(data) -> None:
     world = data.draw(worlds(temporality=data.draw(st.sampled_from([DELTA, CUMULATIVE]))))
