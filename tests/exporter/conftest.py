@@ -31,6 +31,8 @@ from driftmeter import Baseline, otlp
 from driftmeter.demo._receiver import Receiver
 
 APP = """
+import os
+
 import joblib
 import pandas as pd
 from fastapi import FastAPI
@@ -41,7 +43,7 @@ app = FastAPI()
 
 @app.get("/health")
 def health():
-    return "ok"
+    return os.getpid()
 
 
 @app.post("/predict")
@@ -142,6 +144,7 @@ class Service:
             probe.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
         self._log = folder / f"server-{self.url.rsplit(':', 1)[1]}.log"
+        self._workers = workers
         arguments = ["--host", "127.0.0.1", "--port", self.url.rsplit(":", 1)[1], "--workers", str(workers)]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -157,12 +160,15 @@ class Service:
         return self._log.read_text(errors="replace")
 
     def wait(self) -> None:
-        """Wait until it answers."""
+        """Wait until each of its workers has answered."""
         deadline = time.monotonic() + 60
+        answered = set()
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log()
             try:
-                with _opener.open(f"{self.url}/health", timeout=2):
+                with _opener.open(f"{self.url}/health", timeout=2) as response:
+                    answered.add(json.load(response))
+                if len(answered) == self._workers:
                     return
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 time.sleep(0.05)

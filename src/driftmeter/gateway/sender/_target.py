@@ -87,8 +87,7 @@ class Target:
         if not valid:
             example = "http://collector:4317" if self.protocol == "grpc" else "http://collector:4318"
             raise ConfigError(
-                f"export_endpoint, or {_VARIABLE}ENDPOINT, must be an address such as {example} ({self.protocol}); "
-                f"got {self.endpoint!r}"
+                f"{_VARIABLE}ENDPOINT must be an address such as {example} ({self.protocol}); got {self.endpoint!r}"
             )
         return parts
 
