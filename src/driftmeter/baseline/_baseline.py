@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from driftmeter.baseline import _file
 from driftmeter.baseline._blocks import blocks_by_rows, blocks_by_time
+from driftmeter.baseline._digest import digest
 from driftmeter.baseline._provenance import Provenance
 from driftmeter.baseline._segments import rows_by_segment
 from driftmeter.baseline._sketching import Prepared, blocks_of
@@ -162,7 +163,7 @@ class Baseline:
                 columns |= table.sketch(part.rows)
             snapshot = Snapshot(part.model, now, now, columns)
             blocks = () if which is None else _blocks(snapshot, aligned, _within(which, part.rows))
-            found.append(cls(snapshot, kind, created, source, _file.digest(snapshot), blocks))
+            found.append(cls(snapshot, kind, created, source, digest(snapshot), blocks))
         return replace(found[0], segments=tuple(found[1:]))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -209,9 +210,7 @@ class Baseline:
     @classmethod
     def _of(cls, content: _file.Content) -> Baseline:
         about = content.kind, content.created, content.source
-        whole, *segments = [
-            cls(part.snapshot, *about, _file.digest(part.snapshot), part.blocks) for part in content.parts
-        ]
+        whole, *segments = [cls(part.snapshot, *about, digest(part.snapshot), part.blocks) for part in content.parts]
         return replace(whole, segments=tuple(segments))
 
 

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from driftmeter.baseline import _file
 from driftmeter.baseline._baseline import Baseline
+from driftmeter.baseline._digest import digest
 from driftmeter.config import ColumnConfig, Config, ModelConfig
 from driftmeter.schema import Model, Segment
 from driftmeter.sketches import OTHER, Disguise, Snapshot, merge_snapshots
@@ -80,7 +80,7 @@ def _largest(baseline: Baseline, column: str, *, most: int) -> Sequence[Baseline
     if len({len(part.blocks) for part in rest}) == 1:
         # Each segment's blocks are of the same stretches of time.
         blocks = tuple(_merged(model, together) for together in zip(*(part.blocks for part in rest), strict=True))
-    return [*ranked[:most], replace(rest[0], snapshot=snapshot, blocks=blocks, id=_file.digest(snapshot))]
+    return [*ranked[:most], replace(rest[0], snapshot=snapshot, blocks=blocks, id=digest(snapshot))]
 
 
 def _merged(model: Model, snapshots: Sequence[Snapshot]) -> Snapshot:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterable
@@ -16,8 +15,8 @@ from opentelemetry.sdk.metrics.export import Metric
 
 from driftmeter import otlp, semconv
 from driftmeter.exceptions import BaselineError, DecodeError, did_you_mean
-from driftmeter.schema import BaselineKind, Column
-from driftmeter.sketches import CategoricalSketch, Sketch, Snapshot
+from driftmeter.schema import BaselineKind
+from driftmeter.sketches import Snapshot
 
 MAX_BYTES: Final = 256 << 20
 """A baseline takes kilobytes; a collector's file of production traffic may be long, and is bounded."""
@@ -68,22 +67,6 @@ def to_text(content: Content) -> str:
 
 def _metrics(*snapshots: Snapshot) -> list[Metric]:
     return otlp.sketch_metrics(snapshots, temporality=otlp.DELTA)
-
-
-def digest(snapshot: Snapshot) -> str:
-    """Return eight hexadecimal digits that depend on the sketches alone, not on when or in what order.
-
-    They are those of the points that carry the sketches, so that a file and what it was made from have the same.
-    """
-    columns: dict[Column, Sketch] = {}
-    for column, sketch in sorted(snapshot.columns.items(), key=lambda item: item[0]):
-        if isinstance(sketch, CategoricalSketch):
-            columns[column] = replace(sketch, counts=dict(sorted(sketch.counts.items())))
-        else:
-            columns[column] = sketch
-    timeless = replace(snapshot, start=0, end=0, columns=columns)
-    points = otlp.to_request([({}, _metrics(timeless))]).SerializeToString(deterministic=True)
-    return hashlib.blake2b(points, digest_size=4).hexdigest()
 
 
 def write(path: Path, text: str) -> None:
