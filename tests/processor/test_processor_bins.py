@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from driftmeter import Baseline
-from driftmeter.processor import PLAIN_BINS, NumericGrid, baseline_bins, bins_of, make_grid
-from driftmeter.schema import Column
-from driftmeter.sketches import NumericSketch
+from driftmeter.processor import PLAIN_BINS, NumericGrid, baseline_bins, bins_of, make_grids
+from driftmeter.schema import Column, Model
+from driftmeter.sketches import NumericSketch, Snapshot
 
 RNG = np.random.default_rng(5)
 X = Column("x")
@@ -23,7 +23,7 @@ VALUES = {
 
 
 def grid_of(values: np.ndarray) -> NumericGrid:
-    grid = make_grid(X, NumericSketch.from_values(values))
+    grid = make_grids(Snapshot(Model("m"), 0, 1, {X: NumericSketch.from_values(values)}))[X]
     assert isinstance(grid, NumericGrid)
     return grid
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from driftmeter import Baseline
-from driftmeter.processor import Comparer, make_grid
+from driftmeter.processor import Comparer, make_grids
 from driftmeter.processor._flat import Flat
 from driftmeter.processor._grid import NumericGrid
 from driftmeter.schema import Column, Model
@@ -28,7 +28,7 @@ BASELINE = Baseline.from_frame(
     },
     model="m",
 )
-GRIDS = [make_grid(column, sketch) for column, sketch in BASELINE.snapshot.columns.items()]
+GRIDS = [*make_grids(BASELINE.snapshot).values()]
 COMPARER = Comparer(BASELINE)
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from driftmeter import Baseline
-from driftmeter.processor import make_grid
+from driftmeter.processor import make_grids
 from driftmeter.processor._layout import Layout
 
 RNG = np.random.default_rng(11)
@@ -23,8 +23,7 @@ FRAME = {
 
 @pytest.fixture
 def layout() -> Layout:
-    columns = Baseline.from_frame(FRAME, model="m").snapshot.columns
-    return Layout([grid for column, sketch in columns.items() if (grid := make_grid(column, sketch)) is not None])
+    return Layout([*make_grids(Baseline.from_frame(FRAME, model="m").snapshot).values()])
 
 
 def bins_of(layout: Layout, rng: np.random.Generator, rows: int) -> np.ndarray:

@@ -37,6 +37,14 @@ def test_more_rows_never_give_fewer_bins(live: float, baseline: float, more: flo
     assert bin_count(live, baseline) <= bin_count(live * more, baseline * more)
 
 
+@given(st.lists(st.lists(st.integers(0, 1000), min_size=1, max_size=30), min_size=1, max_size=5), st.integers(1, 20))
+def test_columns_side_by_side_are_grouped_as_each_alone(columns: list[list[int]], n_bins: int) -> None:
+    groups = equal_mass_groups(
+        [count for counts in columns for count in counts], n_bins, sizes=[len(counts) for counts in columns]
+    )
+    assert groups.tolist() == [group for counts in columns for group in equal_mass_groups(counts, n_bins).tolist()]
+
+
 @given(bucket_counts, st.integers(1, 20))
 def test_groups_are_contiguous_and_none_is_empty(counts: list[int], n_bins: int) -> None:
     groups = equal_mass_groups(counts, n_bins)

@@ -30,19 +30,20 @@ from driftmeter.alerts._text import duration_text
 from driftmeter.alerts._yaml import to_yaml
 from driftmeter.config import ColumnConfig
 from driftmeter.exceptions import BaselineError
-from driftmeter.processor import CategoricalGrid, NumericGrid, make_grid
+from driftmeter.processor import NumericGrid, make_grids
 from driftmeter.prometheus_names import label_name
 
 
 def columns_of(recording: Recording) -> tuple[list[NumericColumn], list[CategoricalColumn]]:
     """Return the columns that windows are compared on: those with values in the baseline, and not to be ignored."""
     numeric, categorical = [], []
-    for column, sketch in recording.baseline.snapshot.columns.items():
+    for column, grid in make_grids(recording.baseline.snapshot).items():
         ignored = recording.own.columns.get(column.name, ColumnConfig()).ignore
-        grid = None if ignored or column.role == "label" else make_grid(column, sketch)
+        if ignored or column.role == "label":
+            continue
         if isinstance(grid, NumericGrid):
             numeric.append(NumericColumn(grid, recording))
-        elif isinstance(grid, CategoricalGrid):
+        else:
             categorical.append(CategoricalColumn(grid, recording))
     if not numeric and not categorical:
         raise BaselineError(f"baseline must have a column with values; {recording.baseline.model.name} has none")

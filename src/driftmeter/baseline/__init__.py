@@ -3,6 +3,6 @@
 from driftmeter.baseline._baseline import Baseline
 from driftmeter.baseline._configured import as_configured, disguises
 from driftmeter.baseline._provenance import Provenance
-from driftmeter.baseline._sketching import bin_scale
+from driftmeter.baseline._sketching import BIN_BUCKETS, bin_scale
 
-__all__ = ["Baseline", "Provenance", "as_configured", "bin_scale", "disguises"]
+__all__ = ["BIN_BUCKETS", "Baseline", "Provenance", "as_configured", "bin_scale", "disguises"]

@@ -5,7 +5,8 @@ from driftmeter.processor._bins import PLAIN_BINS, Bins, baseline_bins, bins_of
 from driftmeter.processor._comparison import Comparer, Verdict
 from driftmeter.processor._counts import Counts
 from driftmeter.processor._finding import Finding
-from driftmeter.processor._grid import MAX_BINS, CategoricalGrid, NumericGrid, make_grid
+from driftmeter.processor._grid import MAX_BINS, CategoricalGrid, NumericGrid
+from driftmeter.processor._grid_making import make_grids
 from driftmeter.processor._model import Comparison, Evaluation
 from driftmeter.processor._processor import Processor, Watched
 from driftmeter.processor._rules import ColumnRules, Rules
@@ -36,6 +37,6 @@ __all__ = [
     "bins_of",
     "describe",
     "describe_finding",
-    "make_grid",
+    "make_grids",
     "percent",
 ]

@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 
 from driftmeter.baseline import Baseline
-from driftmeter.processor._grid import NumericGrid, count_keys, make_grid
+from driftmeter.processor._grid import NumericGrid, count_keys
+from driftmeter.processor._grid_making import make_grids
 from driftmeter.schema import Column
 from driftmeter.sketches import MIN_SCALE, ZERO_KEY_OFFSET, NumericSketch, key_edges
 from driftmeter.typing import Float64Array, Int64Array
@@ -60,8 +61,8 @@ def baseline_bins(baselines: Sequence[Baseline]) -> Mapping[Column, Bins]:
         return {}
     by_kind = {baseline.kind: baseline for baseline in reversed(baselines)}
     chosen = next((by_kind[kind] for kind in _PREFERENCE if kind in by_kind), baselines[0])
-    grids = (make_grid(column, sketch) for column, sketch in chosen.snapshot.columns.items())
-    return {grid.column: bins_of(grid) for grid in grids if isinstance(grid, NumericGrid)}
+    grids = make_grids(chosen.snapshot)
+    return {column: bins_of(grid) for column, grid in grids.items() if isinstance(grid, NumericGrid)}
 
 
 def _plain_bins() -> Bins:

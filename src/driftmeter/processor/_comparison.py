@@ -14,7 +14,7 @@ from driftmeter.processor._binned import Binned, ComparedCounts
 from driftmeter.processor._counts import Counts
 from driftmeter.processor._experience import Experience
 from driftmeter.processor._flat import Flat
-from driftmeter.processor._grid import make_grid
+from driftmeter.processor._grid_making import make_grids
 from driftmeter.processor._layout import Joining, Layout
 from driftmeter.processor._rules import Rules, RuleTable
 from driftmeter.processor._variation import Variation
@@ -66,8 +66,8 @@ class Comparer:
 
     def __init__(self, baseline: Baseline) -> None:
         self.baseline = baseline.provenance
-        grids = [make_grid(column, sketch) for column, sketch in baseline.snapshot.columns.items()]
-        self._layout = Layout([grid for grid in grids if grid is not None and grid.column.role != "label"])
+        grids = make_grids(baseline.snapshot).values()
+        self._layout = Layout([grid for grid in grids if grid.column.role != "label"])
         self._variation = Variation(self._layout, (self.count(block) for block in baseline.blocks))
 
     def count(self, snapshot: Snapshot) -> Counts:

@@ -19,7 +19,6 @@ from typing import Final
 import numpy as np
 
 from driftmeter import stats
-from driftmeter.baseline import bin_scale
 from driftmeter.schema import Column
 from driftmeter.sketches import (
     OTHER,
@@ -28,7 +27,6 @@ from driftmeter.sketches import (
     NumericSketch,
     Sketch,
     coarser_keys,
-    key_edges,
     key_values,
     map_to_index,
 )
@@ -115,60 +113,6 @@ class CategoricalGrid:
 
 
 Grid = NumericGrid | CategoricalGrid
-
-
-def make_grid(column: Column, baseline: Sketch) -> Grid | None:
-    """Return the bins of a column, or None when its baseline has no values, or does not tell them apart."""
-    if not baseline.count or (isinstance(baseline, CategoricalSketch) and not baseline.counts):
-        return None
-    if isinstance(baseline, NumericSketch):
-        return _numeric_grid(column, baseline)
-    ranked = sorted(baseline.counts, key=lambda name: (-baseline.counts[name], name))
-    # In the order of their names: the bins do not depend on what was seen first.
-    names = tuple(sorted(ranked[:MAX_CATEGORIES]))
-    counts = [baseline.counts[name] for name in names]
-    return CategoricalGrid(column, np.array([*counts, baseline.count - sum(counts)], dtype=np.int64), names)
-
-
-def _numeric_grid(column: Column, baseline: NumericSketch) -> NumericGrid:
-    whole = _holds_whole_numbers(baseline)
-    scale = bin_scale(baseline)
-    keys, counts = _keys_at(baseline, scale)
-    groups = stats.equal_mass_groups(counts, MAX_BINS)
-    first = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
-    last = np.r_[first[1:] - 1, len(keys) - 1]
-    lower, _ = key_edges(keys[first], scale)
-    _, upper = key_edges(keys[last], scale)
-    if whole:
-        # What values a bin can hold, rather than where its buckets begin: 15-17, not 14.7-17.4.
-        lower, upper = np.ceil(lower), np.floor(upper)
-    lower[0], upper[-1] = baseline.min, baseline.max
-    binned = np.add.reduceat(counts, first)
-    values = np.clip(key_values(keys, scale), baseline.min, baseline.max)
-    return NumericGrid(
-        column,
-        baseline=binned,
-        scale=scale,
-        last_keys=keys[last],
-        lower=lower,
-        upper=upper,
-        positions=np.add.reduceat(values * counts, first) / binned,
-        spread=baseline.std,
-        limits=stats.winsor_limits(lower, upper),
-    )
-
-
-_NARROW: Final = 0.1
-
-
-def _holds_whole_numbers(sketch: NumericSketch) -> bool:
-    """Whether there is a whole number in each bucket, though buckets are too narrow for that to be chance."""
-    if not (sketch.min.is_integer() and sketch.max.is_integer()):
-        return False  # nearly all others, at once
-    keys, _ = sketch.keys()
-    lower, upper = key_edges(keys, sketch.scale)
-    narrow = bool((upper - lower < _NARROW).all())
-    return narrow and bool((np.floor(upper) - np.ceil(lower) >= 0).all())
 
 
 def count_keys(sketch: NumericSketch, scale: int, last_keys: Int64Array, *, bins: int) -> Int64Array:

@@ -50,7 +50,7 @@ def bin_counts(n_live: ArrayLike, n_baseline: ArrayLike, *, max_bins: int = 50) 
     return _LADDER[np.maximum(rung, 0)]
 
 
-def equal_mass_groups(counts: ArrayLike, n_bins: int) -> IntArray:
+def equal_mass_groups(counts: ArrayLike, n_bins: int, *, sizes: ArrayLike | None = None) -> IntArray:
     """Group neighbouring buckets of the baseline into about equally likely bins.
 
     A bucket that holds a bin's mass or more (many rows of one value) is a bin of its own; the run of buckets between
@@ -61,32 +61,40 @@ def equal_mass_groups(counts: ArrayLike, n_bins: int) -> IntArray:
     Args:
         counts: Baseline rows per bucket, in the order of the buckets, shape (K,).
         n_bins: Bins wanted; a column of few values gives fewer, heavy buckets may give a few more.
+        sizes: How many buckets each column has, shape (d,), where `counts` are those of several columns, one after the
+            other. None of them may be 0.
 
     Returns:
-        Group per bucket, from 0, ascending without gaps, shape (K,).
+        Group per bucket, in each column from 0, ascending without gaps, shape (K,).
     """
     mass = np.asarray(counts, dtype=np.float64)
     if n_bins < 1:
         raise ValueError(f"n_bins must be 1 or more, got {n_bins}")
-    if mass.size == 0 or mass.sum() <= 0:
+    if mass.size == 0:
         return np.zeros(mass.shape, dtype=np.intp)
-    target = mass.sum() / n_bins
+    length = np.asarray([mass.size] if sizes is None else sizes, dtype=np.intp)
+    begin = np.cumsum(length) - length
+    total = np.add.reduceat(mass, begin)
+    target = np.repeat(np.where(total > 0, total, 1.0) / n_bins, length)
     # A hair below the target, or rounding splits a bucket's exact share.
     heavy = mass >= target * (1.0 - 1e-9)
-    starts = np.ones(mass.size, dtype=bool)
-    starts[1:] = heavy[1:] | heavy[:-1]
+    starts = heavy.copy()
+    starts[1:] |= heavy[:-1]
+    starts[begin] = True
     run = np.cumsum(starts) - 1
     run_mass = np.bincount(run, mass)
-    cuts = np.maximum(np.floor(run_mass / target * (1.0 + 1e-9)), 1.0)
+    cuts = np.maximum(np.floor(run_mass / target[starts] * (1.0 + 1e-9)), 1.0)
     cuts[run[heavy]] = 1.0
     before = np.cumsum(mass) - mass
-    run_start = before[starts]
     # A light bucket is narrower than its run's bins, so no bin between two buckets' middles is left out.
-    middle = (before - run_start[run] + mass / 2.0) / np.maximum(run_mass, 1e-300)[run]
+    middle = (before - before[starts][run] + mass / 2.0) / np.maximum(run_mass, 1e-300)[run]
     inner = np.minimum(np.floor(middle * cuts[run]), cuts[run] - 1.0)
-    first = np.cumsum(cuts) - cuts
-    _, groups = np.unique(first[run] + inner, return_inverse=True)
-    return groups.reshape(mass.shape).astype(np.intp)
+    cut = (np.cumsum(cuts) - cuts)[run] + inner
+    changes = np.ones(mass.shape, dtype=bool)
+    changes[1:] = cut[1:] != cut[:-1]
+    group = np.cumsum(changes) - 1
+    of_column: IntArray = group - np.repeat(group[begin], length)
+    return of_column
 
 
 def categories_alone(counts: ArrayLike, rows: float, *, least: float = 5.0) -> NDArray[np.bool_]:
