@@ -1,7 +1,7 @@
 """Measure the error rates and the power of the verdicts by simulation, and write docs/calibration.md.
 
-    python benchmarks/calibration.py            # some nine minutes on one core
-    python benchmarks/calibration.py --trials 2000 --output /tmp/calibration.md
+    python benchmarks/calibration.py            # some nine minutes on one core, and six a run of sliding windows
+    python benchmarks/calibration.py --trials 2000 --slides 0 --output /tmp/calibration.md
 
 Continuous columns are simulated on the bins' scale, which is exact and fast: where bins are the baseline's own
 quantiles, the true shares of the bins are Dirichlet distributed whatever the distribution of the column (normal,
@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 from calibration_blocks import dependent_rows, past_windows, varying_rates
+from calibration_flights import seasons
+from calibration_sliding import sliding_windows
 from scipy import stats as reference
 from scipy.special import ndtr, ndtri
 
@@ -288,6 +290,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--slides", type=int, default=5, help="runs of 30 days of sliding windows")
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "docs" / "calibration.md")
     options = parser.parse_args()
     rng, of_blocks = np.random.default_rng(options.seed), np.random.default_rng([options.seed, 1])
@@ -297,16 +300,19 @@ def main() -> None:
         "power": power(max(options.trials // 10, 400), rng),
         "sample sizes": sample_sizes(few, rng),
         "many columns": many_columns(max(options.trials // 10_000, 2), rng),
-        "sliding windows": sliding(max(options.trials // 20_000, 1), rng),
+        "looks": sliding(max(options.trials // 20_000, 1), rng),
+        "sliding windows": sliding_windows(options.slides, options.seed) if options.slides else iter(()),
         "dependent rows": dependent_rows(max(options.trials // 500 // 20 * 20, 20), of_blocks),
         "past windows": past_windows(max(options.trials // 2500 // 20 * 20, 20), of_blocks),
         "varying rates": varying_rates(max(options.trials // 4, 1000), of_blocks),
+        "seasons": seasons(),
     }
+    asked = f"--trials {options.trials} --seed {options.seed} --slides {options.slides}"
     lines = [
         "# Calibration",
         "",
         "What the p-values keep to, by simulation. Written by",
-        f"`python benchmarks/calibration.py --trials {options.trials} --seed {options.seed}`;",
+        f"`python benchmarks/calibration.py {asked}`;",
         "the method is described in `driftmeter/stats`: `_homogeneity.py`, `_overdispersion.py`, `_block_means.py` and",
         "`_block_ratios.py`.",
         "",
