@@ -1,6 +1,6 @@
 """What the gateway's decoder and ledger take a column sketch, and what they keep for each stream.
 
-python benchmarks/gateway/streams.py [--rounds 15]
+python benchmarks/gateway/streams.py [--streams 500000] [--rounds 15]
 
 Ten replicas send requests of 1000 sketches of some 80 buckets: one's ten models of 100 columns each, or, as a collector
 batches them, all ten's one model. Cumulative streams grow from request to request. Sketches alone, and with the counts
@@ -11,9 +11,13 @@ of missing values that driftmeter's own exporter sends with each. The result is 
 from __future__ import annotations
 
 import argparse
+import gc
+import multiprocessing
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -47,10 +51,16 @@ def columns(seed: int, number: int = COLUMNS) -> dict[Column, NumericSketch]:
     for i in range(number):
         values = rng.lognormal(size=ROWS) if i % 2 else rng.normal(10 if i % 4 else 0, 1, size=ROWS)
         sketch = NumericSketch.from_values(values)
-        while len(sketch.positive) + len(sketch.negative) > BUCKETS * 1.3 and sketch.scale > MIN_SCALE:
+        while width(sketch) > 1.5 * BUCKETS and sketch.scale > MIN_SCALE:
             sketch = sketch.at_scale(sketch.scale - 1)
         found[Column(f"column_{i}")] = replace(sketch, sum=float(round(sketch.sum)))
     return found
+
+
+def width(sketch: NumericSketch) -> int:
+    """Return how many buckets a sketch has on the wire, where those between occupied ones are sent too."""
+    sides = [side.indexes for side in (sketch.positive, sketch.negative) if len(side)]
+    return sum(int(side[-1] - side[0]) + 1 for side in sides)
 
 
 def snapshot(model: str, start: int, end: int, seed: int) -> Snapshot:
@@ -167,8 +177,59 @@ def time_kinds(rounds: int) -> None:
                 print(f"| {kind} | {of} | {with_} | {seconds * 1e6:.2f} | {1 / seconds:,.0f} |")
 
 
+def resident() -> int:
+    """Return the bytes that this process holds."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def weigh(streams: int, *, cumulative: bool, counts: bool) -> None:
+    """Print what streams take: of replicas that send one model of 100 columns for some intervals."""
+    bodies = [body for _, body, _ in traffic(cumulative=cumulative, batched=False, counts=counts)]
+    requests = []
+    for body in bodies[::REPLICAS]:
+        message = ExportMetricsServiceRequest.FromString(body)
+        for metric in message.resource_metrics[0].scope_metrics[0].metrics:
+            data = metric.exponential_histogram if metric.name == "ml.column.value" else metric.sum
+            ours = [point for point in data.data_points if point.attributes[0].value.string_value == "model_0"]
+            del data.data_points[:]
+            data.data_points.extend(ours)
+        requests.append(message.SerializeToString())
+    # In a process of its own, which holds nothing else.
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        opened, held, kept = pool.apply(weighed, (requests, streams))
+    kind = "cumulative" if cumulative else "delta"
+    of = "sketches and as many counts" if counts else "sketches"
+    print(
+        f"| {kind} | {of} | {opened:,} | {held >> 20:,} MiB | {held / opened:.0f} | {kept / opened:.0f} |", flush=True
+    )
+
+
+def weighed(requests: Sequence[bytes], streams: int) -> tuple[int, int, int]:
+    """Open streams; return how many, what they hold, and what they take in a state file."""
+    decoder, counting = Decoder(Limits()), ledger()
+    messages = [ExportMetricsServiceRequest.FromString(body) for body in requests]
+    before = resident()
+    replicas = 0
+    while counting.streams < streams:
+        for interval, message in enumerate(messages, 1):
+            message.resource_metrics[0].resource.attributes[1].value.string_value = f"replica-{replicas:032d}"
+            outcomes = counting.apply(decoder.decode(message.SerializeToString()), now=BEGAN + interval * STEP)
+            assert set(outcomes.passed) == {"counted"}, outcomes
+        replicas += 1
+    counting.take()
+    held = resident() - before
+    return counting.streams, held, sum(len(counting.dump(key)) for key in counting.shards)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--streams", type=int, default=500_000)
     options = parser.parse_args()
+    print("| points | streams of | open | resident | bytes a stream | bytes a stream in a state file |")
+    print("|---|---|---|---|---|---|")
+    for temporality in (False, True):
+        for kinds in (False, True):
+            weigh(options.streams, cumulative=temporality, counts=kinds)
     time_kinds(options.rounds)

@@ -61,7 +61,8 @@ class Delta:
         if point.time <= self.newest - horizon:
             return "old", 0, 0
         interval = point.start, point.time
-        overlaps = any(start < point.time and point.start < time for start, time in self.intervals)
+        known = [interval for interval in self.intervals if interval[1] > self.newest - horizon]
+        overlaps = any(start < point.time and point.start < time for start, time in known)
         overlaps, seen = self.intervals.setdefault(interval, (overlaps, set()))
         if point.stream in seen:
             return "duplicate", 0, 0

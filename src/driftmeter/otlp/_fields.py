@@ -23,7 +23,9 @@ from driftmeter.otlp._varints import LONGEST_HERE, Octets, varints
 from driftmeter.typing import BoolArray, Float64Array, Int64Array
 
 Slots: TypeAlias = Mapping[int, int]
-"""For each tag that is asked for, in which row of `Fields` it is told."""
+"""For each tag that may come, in which row of `Fields` it is told, or `SKIPPED`."""
+SKIPPED: Final = -1
+"""Of fields that are of no interest, however many of them there are."""
 
 MAX_TURNS: Final = 100
 """Fields that a message may have, those that repeat included."""
@@ -71,7 +73,7 @@ def find(messages: Sequence[bytes], slots: Slots, *, repeated: int) -> Fields:
     Args:
         messages: The messages, of which there are some.
         slots: What is asked for. Tags are those of single bytes: fields up to number 15.
-        repeated: The tag of a field that may repeat; all others may not.
+        repeated: The tag of a field that may repeat; all others that are told may not.
     """
     octets: Octets = np.frombuffer(b"".join((*messages, _PADDING)), dtype=np.uint8)
     ends = np.fromiter(map(len, messages), dtype=np.int64, count=len(messages)).cumsum()
@@ -121,23 +123,29 @@ class _Walk:
     def _advance(self, movers: Int64Array, tag: int, slot: int) -> None:
         at = self._at[movers]
         start, end = self._content(at + 1, tag & 7)
-        starts, ends = self.found[:, slot]
-        before = starts[movers]
-        if tag == self._repeated:
-            first = before < 0
-            wrong = ~first & (ends[movers] != at)
-            starts[movers] = np.where(first, at, before)
-        else:
-            wrong = before >= 0
-            starts[movers] = start
-        ends[movers] = end
         self._at[movers] = end
         limits = self._ends[movers]
-        wrong |= (end > limits) | (start < 0)
+        wrong = (end > limits) | (start < 0)
+        if slot != SKIPPED:
+            wrong |= self._note(movers, at if tag == self._repeated else start, end, slot, tag)
         if wrong.any():
             self._leave(movers[wrong])
         if (end >= limits).any():
             self.walking = self.walking[self._at[self.walking] < self._ends[self.walking]]
+
+    def _note(self, movers: Int64Array, start: Int64Array, end: Int64Array, slot: int, tag: int) -> BoolArray:
+        """Note where a field is; return of which messages it came before, and must not have."""
+        starts, ends = self.found[:, slot]
+        before = starts[movers]
+        again: BoolArray = before >= 0
+        if tag == self._repeated:
+            starts[movers] = np.where(again, before, start)
+            # What comes between is not an attribute.
+            again &= ends[movers] != start
+        else:
+            starts[movers] = start
+        ends[movers] = end
+        return again
 
     def _content(self, at: Int64Array, wire_type: int) -> tuple[Int64Array, Int64Array]:
         """Return where the values begin and end that come after tags."""

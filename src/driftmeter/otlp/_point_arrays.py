@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
-from driftmeter.otlp._fields import Fields, find
+from driftmeter.otlp._fields import SKIPPED, Fields, find
 from driftmeter.otlp._histograms import MAX_COUNT, RULES, Faults, Heads, Histograms, blame, read_histograms
 from driftmeter.otlp._wire import parse, slim
 from driftmeter.typing import BoolArray, Int64Array
@@ -44,6 +44,7 @@ _HISTOGRAM_SLOTS: Final = {
     0x42: _POSITIVE,
     0x4A: _NEGATIVE,
     0x50: _FLAGS,
+    0x5A: SKIPPED,  # exemplars
     0x61: _MIN,
     0x69: _MAX,
     0x71: _ZERO_THRESHOLD,
@@ -53,6 +54,7 @@ _NUMBER_SLOTS: Final = {
     0x11: _START,
     0x19: _TIME,
     0x21: _AS_DOUBLE,
+    0x2A: SKIPPED,  # exemplars
     0x31: _AS_INT,
     0x3A: _ATTRIBUTE,
     0x40: _FLAGS,

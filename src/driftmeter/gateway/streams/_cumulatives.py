@@ -21,9 +21,10 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from driftmeter.gateway.servers._room import Room
+from driftmeter.gateway._room import Room
 from driftmeter.gateway.streams._identity import Series
 from driftmeter.gateway.streams._outcomes import COUNTED, DUPLICATE, FIRST, NONE, OLD, Codes
+from driftmeter.gateway.streams._ragged import run
 from driftmeter.sketches import MAX_SCALE
 from driftmeter.typing import AnyArray, Int64Array
 
@@ -79,18 +80,26 @@ class Last:
 
     def lists_of(self, slots: Int64Array) -> list[bytes]:
         """Return the bucket lists of streams."""
-        found: list[bytes] = []
-        if self.lists:
-            for slot in slots.tolist():
-                found += self.lists[2 * slot : 2 * slot + 2]
-        return found
+        if not self.lists:
+            return []
+        # As a rule a writer's streams come in the same order as before.
+        at = run(slots)
+        if at is not None:
+            return self.lists[2 * at.start : 2 * at.stop]
+        return [wire for slot in slots.tolist() for wire in self.lists[2 * slot : 2 * slot + 2]]
 
     def set(self, slots: Int64Array, given: Given, rows: Int64Array) -> None:
         """Let points be the last ones of their streams."""
-        self.points[slots] = given.points[rows]
+        at, source = run(slots), run(rows)
+        if at is None or source is None:
+            self.points[slots] = given.points[rows]
+            if self.lists:
+                for slot, row in zip(slots.tolist(), rows.tolist(), strict=True):
+                    self.lists[2 * slot : 2 * slot + 2] = given.lists[2 * row : 2 * row + 2]
+            return
+        self.points[at] = given.points[source]
         if self.lists:
-            for slot, row in zip(slots.tolist(), rows.tolist(), strict=True):
-                self.lists[2 * slot : 2 * slot + 2] = given.lists[2 * row : 2 * row + 2]
+            self.lists[2 * at.start : 2 * at.stop] = given.lists[2 * source.start : 2 * source.stop]
 
     def grow(self) -> None:
         """Make place for all streams that have a number."""

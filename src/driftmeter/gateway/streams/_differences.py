@@ -10,11 +10,13 @@ Both are brought to the scale of the later one, which is the coarser, and subtra
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from driftmeter import otlp
 from driftmeter.gateway.streams._cumulatives import Before
-from driftmeter.gateway.streams._ragged import ranges
+from driftmeter.gateway.streams._ragged import ranges, run
 from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
 
 
@@ -50,37 +52,52 @@ def _read(before: Before) -> otlp.Sides:
 
 def _chosen(sides: otlp.Sides, rows: Int64Array) -> otlp.Sides:
     """Return the sides of some points."""
+    if 2 * len(rows) == len(sides.starts) and run(rows) == slice(0, len(rows)):
+        return sides
     of_rows = (2 * rows[:, None] + (0, 1)).ravel()
-    starts, ends = sides.starts[of_rows], sides.ends[of_rows]
-    places = ranges(starts, ends - starts)
-    new_ends = (ends - starts).cumsum()
-    return otlp.Sides(
-        sides.indexes[places], sides.counts[places], new_ends - (ends - starts), new_ends, sides.totals[of_rows]
-    )
+    starts, sizes = sides.starts[of_rows], sides.ends[of_rows] - sides.starts[of_rows]
+    places = ranges(starts, sizes)
+    ends = sizes.cumsum()
+    return otlp.Sides(sides.indexes[places], sides.counts[places], ends - sizes, ends, sides.totals[of_rows])
 
 
 def _subtracted(now: otlp.Sides, before: otlp.Sides, down: Int64Array) -> tuple[otlp.Sides, BoolArray]:
     """Return what sides hold more than before, once that has gone ``down`` in scale, and which points have fallen."""
+    before, lost = _within(now, before, down)
     sizes = now.ends - now.starts
     first, last = now.outer()
     widths = np.where(sizes > 0, last - first + 1, 0)
-    bases = widths.cumsum() - widths
-    dense = np.zeros(int(widths.sum()), dtype=np.int64)
-    dense[now.indexes + np.repeat(bases - first, sizes)] = now.counts
-    owner = np.repeat(np.arange(len(sizes)), before.ends - before.starts)
-    places = (before.indexes >> down[owner >> 1]) - first[owner]
-    inside = (places >= 0) & (places < widths[owner])
-    fallen = np.zeros(len(down), dtype=bool)
-    fallen[owner[~inside] >> 1] = True
-    np.subtract.at(dense, (places + bases[owner])[inside], before.counts[inside])
-    ends = bases + widths
-    fallen[np.searchsorted(ends, np.flatnonzero(dense < 0), side="right") >> 1] = True
-    grown = np.flatnonzero(dense > 0)
-    new_ends = np.searchsorted(grown, ends)
-    new_sizes = np.diff(new_ends, prepend=0)
-    indexes = grown + np.repeat(first - bases, new_sizes)
+    ends = widths.cumsum()
+    shift = ends - widths - first
+    dense = np.zeros(int(ends[-1]), dtype=np.int64)
+    dense[now.indexes + np.repeat(shift, sizes)] = now.counts
+    np.subtract.at(dense, before.indexes + np.repeat(shift, before.ends - before.starts), before.counts)
+    lost[np.searchsorted(ends, np.flatnonzero(dense < 0), side="right")] = True
+    grown = dense.nonzero()[0]
+    grown_ends = np.searchsorted(grown, ends)
+    grown_sizes = np.diff(grown_ends, prepend=0)
+    indexes = grown - np.repeat(shift, grown_sizes)
     totals = now.totals - before.totals
-    return otlp.Sides(indexes, dense[grown], new_ends - new_sizes, new_ends, totals), fallen
+    grown_sides = otlp.Sides(indexes, dense[grown], grown_ends - grown_sizes, grown_ends, totals)
+    return grown_sides, lost[::2] | lost[1::2]
+
+
+def _within(now: otlp.Sides, before: otlp.Sides, down: Int64Array) -> tuple[otlp.Sides, BoolArray]:
+    """Return what was before, at the scale of now; and the sides, empty then, that had a bucket beyond those of now."""
+    sizes, of_sides = before.ends - before.starts, down.repeat(2)
+    if down.any():
+        indexes = before.indexes >> np.repeat(of_sides, sizes)
+        before = replace(before, indexes=indexes)
+    (first, last), (low, high) = before.outer(), now.outer()
+    lost: BoolArray = (first < low) | (last > high) | (now.ends == now.starts)
+    lost &= sizes > 0
+    if lost.any():
+        kept = np.repeat(~lost, sizes)
+        ends = np.where(lost, 0, sizes).cumsum()
+        before = otlp.Sides(
+            before.indexes[kept], before.counts[kept], ends - np.where(lost, 0, sizes), ends, before.totals
+        )
+    return before, lost
 
 
 def _extremes(

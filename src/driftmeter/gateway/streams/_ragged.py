@@ -7,6 +7,16 @@ import numpy as np
 from driftmeter.typing import Int64Array
 
 
+def run(places: Int64Array) -> slice | None:
+    """Return the slice that places are, if they ascend one by one; of none at all the empty one."""
+    if not len(places):
+        return slice(0, 0)
+    first, last = places.item(0), places.item(-1)
+    if last - first != len(places) - 1 or (places[1:] - places[:-1] != 1).any():
+        return None
+    return slice(first, last + 1)
+
+
 def ranges(starts: Int64Array, sizes: Int64Array) -> Int64Array:
     """Return the places of lists, one list after the other.
 
