@@ -67,8 +67,8 @@ class Buckets:
 _DENSE: Final = 1 << 14
 _SAMPLE: Final = 32
 
-_SPACE: Final = 1 << 16
-"""Enough for a hundred full sketches; 1 MB."""
+_SPACE: Final = 1 << 14
+"""Enough for two dozen full sketches; a quarter of a MB."""
 
 _EMPTY: Final = Buckets(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 

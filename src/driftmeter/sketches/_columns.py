@@ -11,7 +11,7 @@ import numpy.typing as npt
 from driftmeter.sketches._cells import UInt64Array
 from driftmeter.sketches._moments import Moments, count_by_column
 from driftmeter.sketches._numeric import NumericSketch
-from driftmeter.sketches._stack import Stack, empty_stack, merge_stacks, stack_values
+from driftmeter.sketches._stack import Stack, empty_stack, merge_stacks, places, stack_places, stack_values
 from driftmeter.sketches._table import MOST_ROWS, CellTable
 from driftmeter.sketches._windows import windows_around
 from driftmeter.sketches._work_space import WorkSpace
@@ -90,7 +90,7 @@ class ColumnGroup:
         self._reset()
 
     def _reset(self) -> None:
-        self._first: list[Float64Array] = []
+        self._first: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]] = []
         self._rows = 0
         self._settled = empty_stack(self._width)
         self._table: CellTable | None = None
@@ -106,8 +106,8 @@ class ColumnGroup:
         """Add rows of shape (n, width), n * width at most `PIECE`."""
         if self._table is None:
             start = _FIRST_ROWS - self._rows
-            self._first.append(np.array(block[:start], dtype=np.float64))
-            self._rows += len(self._first[-1])
+            self._keep_first(np.array(block[:start], dtype=np.float64))
+            self._rows += min(start, len(block))
             if self._rows < _FIRST_ROWS:
                 return
             self._table = self._reopened()
@@ -124,6 +124,12 @@ class ColumnGroup:
             self._patience *= 2
             self._rows_to_reopen *= _REOPENING
             self._table = self._reopened()
+
+    def _keep_first(self, rows: Float64Array) -> None:
+        """Keep rows of before there are windows: each value's column and place, in five bytes."""
+        self._moments.add_extremes(np.where(np.isfinite(rows), rows, math.nan).T)
+        values, columns, _ = self._moments.add_apart(rows.reshape(-1), np.arange(rows.size) % self._width, None)
+        self._first.append((columns.astype(np.uint8), places(values)))
 
     def take(self) -> list[NumericSketch]:
         """Return the sketches, one a column, and start anew."""
@@ -218,11 +224,9 @@ class ColumnGroup:
         """Move everything into the settled buckets."""
         more: list[Stack] = []
         if self._first:
-            first = np.concatenate(self._first)
+            columns, at = (np.concatenate(parts) for parts in zip(*self._first, strict=True))
             self._first = []
-            self._moments.add_extremes(np.where(np.isfinite(first), first, math.nan).T)
-            columns = np.arange(first.size) % self._width
-            more.append(self._stacked(first.reshape(-1), columns))
+            more.append(stack_places(at, columns, columns=self._width).compacted(self._max_buckets))
         if self._table is not None:
             counted, outside = self._table.take()
             more.append(counted)

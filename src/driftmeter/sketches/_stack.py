@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from driftmeter.sketches._buckets import Buckets, run_starts
 from driftmeter.sketches._mapping import MAX_SCALE, MIN_SCALE, map_to_index
@@ -28,6 +29,10 @@ NEGATIVE: Final = 1 << _INDEX_BITS
 """The bit that tells keys of negative values from those of positive ones."""
 
 _OFFSET_BITS: Final = 11
+_FINEST_OFFSET: Final = 1 << MAX_SCALE + _OFFSET_BITS
+_SIGN_OF_PLACE: Final = 31
+_HALF: Final = 1 << 30
+"""What makes an index at the finest scale, which is from -1022 * 2**20 - 1 to 2**30 - 1, a number of 31 bits."""
 _NEVER: Final = _INDEX_BITS
 """By so many scales two buckets of different signs or columns would have to go down to be one."""
 
@@ -102,12 +107,30 @@ def stack_values(
         columns: How many columns there are.
     """
     index = map_to_index(np.abs(values), MAX_SCALE)
-    keys = (2 * in_column + (values < 0) << _INDEX_BITS) + index + (1 << MAX_SCALE + _OFFSET_BITS)
-    scales = np.full(columns, MAX_SCALE)
+    keys = (2 * in_column + (values < 0) << _INDEX_BITS) + index + _FINEST_OFFSET
     if counts is not None:
-        return merge_stacks([Stack(scales, keys, counts)])
+        return merge_stacks([Stack(np.full(columns, MAX_SCALE), keys, counts)])
+    return _sorted(keys, columns)
+
+
+def places(values: Float64Array) -> npt.NDArray[np.uint32]:
+    """Return each value's bucket at the finest scale, and its sign, in 32 bits; values as `stack_values` takes them."""
+    index = (map_to_index(np.abs(values), MAX_SCALE) + _HALF).astype(np.uint32)
+    index |= (values < 0).astype(np.uint32) << np.uint32(_SIGN_OF_PLACE)
+    return index
+
+
+def stack_places(at: npt.NDArray[np.uint32], in_column: npt.NDArray[np.uint8], *, columns: int) -> Stack:
+    """Return the buckets of values that `places` gave, and the column of each, of shape (n,)."""
+    index = at.astype(np.int64)
+    keys = (2 * in_column.astype(np.int64) + (index >> _SIGN_OF_PLACE)) << _INDEX_BITS
+    keys += (index & ((1 << _SIGN_OF_PLACE) - 1)) + (_FINEST_OFFSET - _HALF)
+    return _sorted(keys, columns)
+
+
+def _sorted(keys: Int64Array, columns: int) -> Stack:
     keys.sort(kind="stable")  # the fastest kind, as many are equal
-    return _collected(scales, keys, None)
+    return _collected(np.full(columns, MAX_SCALE), keys, None)
 
 
 def merge_stacks(stacks: Sequence[Stack]) -> Stack:
