@@ -50,8 +50,8 @@ def seasons() -> Iterator[str]:
     yield ""
     yield (
         "Flights from New York, weeks of May to October against January and February, whose eight weeks are the "
-        "blocks; default settings. Beside it what a plain t-test says of the raw values, with the eight weeks' means as "
-        "a sample of normal ones: independent of bins, sketches and of how anything is pooled."
+        "blocks; default settings. Beside it what a plain t-test says of the raw values, with the eight weeks' means "
+        "as a sample of normal ones: independent of bins, sketches and of how anything is pooled."
     )
     yield ""
     yield "| column | weeks detected | weekly means of the baseline | t-test: weeks with p <= 0.001, <= 0.05 |"
@@ -75,7 +75,7 @@ def seasons() -> Iterator[str]:
     yield (
         f"Not detected: the weeks from {', '.join(missed)}. Those of October were hardly more humid than the mildest "
         "week of the winter, and the plain t-test does not call them at 5 % either. That of May is a suspicion, at 5 % "
-        "but not at 0.1 %, and so a verdict only with the week after it: of eight weeks' spread so little is known that "
-        "a single week has to lie 5.4 standard errors off for 0.1 %."
+        "but not at 0.1 %, and so a verdict only with the week after it: of eight weeks' spread so little is known "
+        "that a single week has to lie 5.4 standard errors off for 0.1 %."
     )
     yield ""

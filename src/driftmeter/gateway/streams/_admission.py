@@ -10,12 +10,12 @@ from functools import cached_property
 
 import numpy as np
 
-from driftmeter.gateway.servers._room import Room
 from driftmeter.gateway.streams._cumulatives import HISTOGRAM, NUMBER, Before, Cumulatives, First, Given, Last
 from driftmeter.gateway.streams._identity import Series
 from driftmeter.gateway.streams._intervals import by_interval
 from driftmeter.gateway.streams._outcomes import NONE, RESET, Codes
 from driftmeter.gateway.streams._received import Group, Received
+from driftmeter.gateway.streams._room import Room
 from driftmeter.gateway.streams._streams import Shard
 from driftmeter.typing import Int64Array
 

@@ -21,10 +21,10 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from driftmeter.gateway._room import Room
 from driftmeter.gateway.streams._identity import Series
 from driftmeter.gateway.streams._outcomes import COUNTED, DUPLICATE, FIRST, NONE, OLD, Codes
 from driftmeter.gateway.streams._ragged import run
+from driftmeter.gateway.streams._room import Room
 from driftmeter.sketches import MAX_SCALE
 from driftmeter.typing import AnyArray, Int64Array
 

@@ -18,10 +18,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from driftmeter.gateway.servers._room import Room
 from driftmeter.gateway.streams._identity import Series
 from driftmeter.gateway.streams._intervals import Interval, by_interval
 from driftmeter.gateway.streams._outcomes import COUNTED, DUPLICATE, NONE, OLD, OVERLAPPING, Codes
+from driftmeter.gateway.streams._room import Room
 from driftmeter.typing import Int64Array
 
 INTERVALS: Final = 1024

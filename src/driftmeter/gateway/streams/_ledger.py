@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from driftmeter import semconv
 from driftmeter.gateway.core import _pickles
-from driftmeter.gateway.servers._room import Room
 from driftmeter.gateway.streams._admission import Admission
 from driftmeter.gateway.streams._identity import Service, ShardKey
 from driftmeter.gateway.streams._limits import Limits
 from driftmeter.gateway.streams._outcomes import FUTURE, MODELS, Outcomes, tally
 from driftmeter.gateway.streams._posting import Posting
 from driftmeter.gateway.streams._received import Group, Received
+from driftmeter.gateway.streams._room import Room
 from driftmeter.gateway.streams._streams import Shard, shared
 from driftmeter.gateway.streams._sums import Sums
 from driftmeter.sketches import Snapshot
