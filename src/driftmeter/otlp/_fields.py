@@ -7,8 +7,9 @@ messages that lack a field wait for the others, and all are at the same again::
     message 1   | 0a attribute | 0a attribute | 11 start | 19 time | 21 count |
     message 2   | 0a attribute |              | 11 start | 19 time | 21 count |      waits in the second turn
 
-What has a form that encoders do not give it (a field twice, a field that is not asked for, an endless number) is told
-as unusual, whatever it is; protobuf itself has to look at it.
+What has a form that encoders do not give it (a field twice, a field that is not asked for, an endless number, very
+many fields) is told as unusual, whatever it is; protobuf itself has to look at it. Where all messages have their fields
+in the order of the tags, none is unusual because of another.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ Slots: TypeAlias = Mapping[int, int]
 SKIPPED: Final = -1
 """Of fields that are of no interest, however many of them there are."""
 
-MAX_TURNS: Final = 100
+MAX_FIELDS: Final = 96
 """Fields that a message may have, those that repeat included."""
+_MAX_TURNS: Final = 4 * MAX_FIELDS
+"""Messages that have their fields in ever different orders take many turns."""
 
 _VARINT, _FIXED64, _LENGTH = 0, 1, 2
 _PADDING: Final = bytes(2 + LONGEST_HERE)
@@ -79,7 +82,7 @@ def find(messages: Sequence[bytes], slots: Slots, *, repeated: int) -> Fields:
     ends = np.fromiter(map(len, messages), dtype=np.int64, count=len(messages)).cumsum()
     offsets = np.append(0, ends[:-1])
     walk = _Walk(octets, offsets.copy(), ends, slots, repeated)
-    for _ in range(MAX_TURNS):
+    for _ in range(_MAX_TURNS):
         if not walk.turn():
             break
     else:
@@ -96,6 +99,7 @@ class _Walk:
         self._at = starts
         self._slots = slots
         self._repeated = repeated
+        self._moves: Int64Array = np.zeros(len(ends), dtype=np.int64)
         self.found = np.full((2, max(slots.values()) + 1, len(ends)), -1, dtype=np.int64)
         self.unusual = np.zeros(len(ends), dtype=bool)
         self.walking = np.flatnonzero(starts < ends)
@@ -125,7 +129,8 @@ class _Walk:
         start, end = self._content(at + 1, tag & 7)
         self._at[movers] = end
         limits = self._ends[movers]
-        wrong = (end > limits) | (start < 0)
+        self._moves[movers] += 1
+        wrong = (end > limits) | (start < 0) | (self._moves[movers] > MAX_FIELDS)
         if slot != SKIPPED:
             wrong |= self._note(movers, at if tag == self._repeated else start, end, slot, tag)
         if wrong.any():

@@ -17,14 +17,6 @@ from driftmeter.otlp._histograms import MAX_COUNT, RULES, Faults, Heads, Histogr
 from driftmeter.otlp._wire import parse, slim
 from driftmeter.typing import BoolArray, Int64Array
 
-HISTOGRAM: Final = slim(
-    "opentelemetry.proto.metrics.v1.ExponentialHistogramDataPoint",
-    (
-        "ExponentialHistogramDataPoint.attributes",
-        "ExponentialHistogramDataPoint.positive",
-        "ExponentialHistogramDataPoint.negative",
-    ),
-)
 NUMBER: Final = slim("opentelemetry.proto.metrics.v1.NumberDataPoint", ("NumberDataPoint.attributes",))
 
 POINT_RULES: Final = (*RULES, "attributes", "times", "value")
@@ -83,7 +75,7 @@ def histogram_points(
     Raises:
         DecodeError: One is no such message.
     """
-    messages, fields, faults = _found(messages, HISTOGRAM, _HISTOGRAM_SLOTS, 0x0A)
+    messages, fields, faults = _found(messages, pb.ExponentialHistogramDataPoint, _HISTOGRAM_SLOTS, 0x0A)
     told = fields.starts >= 0
     heads = Heads(
         scales=_zigzag(fields.varint(_SCALE)),
@@ -111,7 +103,7 @@ def number_points(messages: Sequence[bytes], *, max_attribute_bytes: int) -> tup
     Raises:
         DecodeError: One is no such message.
     """
-    messages, fields, faults = _found(messages, NUMBER, _NUMBER_SLOTS, 0x3A)
+    messages, fields, faults = _found(messages, pb.NumberDataPoint, _NUMBER_SLOTS, 0x3A)
     values = fields.fixed64(_AS_INT)
     doubles = fields.double(_AS_DOUBLE)
     whole = (doubles >= 0) & (doubles < MAX_COUNT) & (doubles == np.floor(doubles))
@@ -124,17 +116,15 @@ def number_points(messages: Sequence[bytes], *, max_attribute_bytes: int) -> tup
 def _found(
     messages: Sequence[bytes], kind: Any, slots: dict[int, int], repeated: int
 ) -> tuple[Sequence[bytes], Fields, Faults]:
-    """Find the fields; those of messages in an unusual form after they have been brought into the usual one."""
+    """Find the fields; where a message has an unusual form, after all have been brought into the usual one."""
     faults: Faults = np.zeros(len(messages), dtype=np.int8)
     fields = find(messages, slots, repeated=repeated)
     unusual = fields.unusual
-    if kind is NUMBER:
+    if kind is pb.NumberDataPoint:
         # Of the two the one that comes last counts.
         unusual = unusual | ((fields.starts[_AS_INT] >= 0) & (fields.starts[_AS_DOUBLE] >= 0))
     if unusual.any():
-        messages = list(messages)
-        for at in np.flatnonzero(unusual).tolist():
-            messages[at] = _in_usual_form(kind, messages[at])
+        messages = [_in_usual_form(kind, message) for message in messages]
         fields = find(messages, slots, repeated=repeated)
         # They have more attributes than any point of ours.
         faults[fields.unusual] = _ATTRIBUTES

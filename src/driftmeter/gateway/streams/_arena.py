@@ -167,15 +167,15 @@ class Arena:
             return
         live = self._top - self._garbage
         if self._garbage > live:
-            self._collect(live + more)
+            self._collect(more)
             return
         cells = np.zeros(max(self._top + more, len(self._cells) * 3 // 2), dtype=np.int64)
         cells[: self._top] = self._cells[: self._top]
         self._cells = cells
 
-    def _collect(self, size: int) -> None:
-        """Put the windows together, without what they have left behind, in an array of at least that size."""
-        cells = np.zeros(size * 5 // 4, dtype=np.int64)
+    def _collect(self, more: int) -> None:
+        """Put the windows together, without what they have left behind, and make place for more cells."""
+        cells = np.zeros((self._top - self._garbage + more) * 5 // 4, dtype=np.int64)
         top = 0
         windows = np.flatnonzero(self._width)
         for start in range(0, len(windows), _MOVED):

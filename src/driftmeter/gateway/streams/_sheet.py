@@ -174,7 +174,8 @@ class Sheet:
         scales = histograms.scales[rows]
         self._lower(columns, scales)
         np.add.at(self.zero_counts, columns, histograms.zero_counts[rows])
-        np.add.at(self.sums, columns, histograms.sums[rows])
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond float64's range, as merging sketches is
+            np.add.at(self.sums, columns, histograms.sums[rows])
         np.fmin.at(self.least, columns, histograms.least[rows])
         np.fmax.at(self.most, columns, histograms.most[rows])
         self._add_buckets(histograms.sides, rows, lanes, scales)
