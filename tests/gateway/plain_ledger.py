@@ -54,20 +54,19 @@ class Delta:
     """The delta streams of a writer."""
 
     newest: int = 0
-    intervals: dict[tuple[int, int], tuple[bool, set[Any]]] = field(default_factory=dict)
-    """Whether another interval overlapped when it was first seen, and of which streams it was counted."""
+    intervals: dict[tuple[int, int], set[Any]] = field(default_factory=dict)
 
     def admit(self, point: Point, horizon: int) -> tuple[str, Value, int]:
         if point.time <= self.newest - horizon:
             return "old", 0, 0
         interval = point.start, point.time
-        known = [interval for interval in self.intervals if interval[1] > self.newest - horizon]
+        self.newest = max(self.newest, point.time)
+        known = [other for other in self.intervals if other[1] > self.newest - horizon and other != interval]
         overlaps = any(start < point.time and point.start < time for start, time in known)
-        overlaps, seen = self.intervals.setdefault(interval, (overlaps, set()))
+        seen = self.intervals.setdefault(interval, set())
         if point.stream in seen:
             return "duplicate", 0, 0
         seen.add(point.stream)
-        self.newest = max(self.newest, point.time)
         return "overlapping" if overlaps else "counted", point.value, point.start
 
 

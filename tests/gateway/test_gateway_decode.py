@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
 from driftmeter import DecodeError
-from driftmeter.gateway.streams import _series
+from driftmeter.gateway.streams import _origins, _series
 from driftmeter.gateway.streams._decode import Decoder
 from driftmeter.gateway.streams._limits import Limits
 from driftmeter.schema import Column, Model
@@ -162,6 +162,16 @@ def test_what_is_remembered_of_names_is_bounded_and_nothing_depends_on_it(monkey
         told = counting.apply(decoder.decode(body(*points, GOOD)), now=NOW)
         assert told.passed == ({"counted": 11} if at == 0 else {"counted": 10, "duplicate": 1})
     assert sum(map(len, decoder._names.values())) < 30
+    assert sum(len(names._models) for names in decoder._names.values()) < 30
+
+
+def test_what_is_remembered_of_resources_is_bounded(monkeypatch) -> None:
+    monkeypatch.setattr(_origins, "_KEPT_BYTES", 50_000)
+    decoder = Decoder(Limits())
+    for at in range(100):
+        received = decoder.decode(body(GOOD, resource={"service.name": "s", "host.name": str(at)}))
+        assert received.points == 1
+    assert len(decoder._origins.known) < 20
 
 
 def _mutated(draw: Any, wire: bytes) -> bytes:

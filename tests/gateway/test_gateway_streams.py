@@ -309,6 +309,14 @@ class TestResource:
         counting.expire(now=NOW + 100)
         assert counting.resource(shop) == {"service.name": "shop"}
 
+    def test_resources_that_are_all_different_are_not_all_kept(self) -> None:
+        counting = ledger()
+        for at in range(50):
+            outcomes(counting, body({}, resource={"service.name": "shop", "note": "x" * 1000 + str(at)}))
+        (shard,) = counting.shards.values()
+        assert len({id(writer.resource) for writer in shard.writers.values()}) <= len(shard.resources) + 1 < 10
+        assert counting.resource(Service("", "shop", "")) == {"service.name": "shop"}
+
 
 def test_a_request_of_two_replicas_of_one_model_adds_up() -> None:
     counting, request = ledger(), ExportMetricsServiceRequest()

@@ -14,20 +14,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from driftmeter.gateway.streams._identity import Series
 from driftmeter.gateway.streams._intervals import Interval, by_interval
 from driftmeter.gateway.streams._outcomes import COUNTED, DUPLICATE, NONE, OLD, OVERLAPPING, Codes
 from driftmeter.gateway.streams._room import Room
-from driftmeter.typing import Int64Array
+from driftmeter.typing import BoolArray, Int64Array
 
 INTERVALS: Final = 1024
 """Intervals of a writer that are remembered at most."""
 _WASTE: Final = 1024
 """Streams that a writer may have and not use, before they are looked for."""
+
+_Bits: TypeAlias = npt.NDArray[np.uint8]
+
+
+def _no_intervals() -> Int64Array:
+    return np.zeros((0, 2), dtype=np.int64)
+
+
+def _no_bits() -> _Bits:
+    return np.zeros((0, 0), dtype=np.uint8)
 
 
 @dataclass(slots=True)
@@ -38,15 +49,18 @@ class Deltas:
         resource: The writer's resource attributes.
         touched: When points came last.
         slots: Of each stream, by its key, the number of its bit.
-        intervals: By start and time: the bits of the streams that were counted, and whether another interval overlaps.
+        intervals: Starts and times, of shape (k, 2), in the order in which they first came.
+        bits: Which streams of each interval were counted, of shape (k, bytes), eight streams a byte.
         newest: The latest time of any point.
         forgotten: What ended by then is not remembered any more.
+        used: How many streams were in use when last looked for.
     """
 
     resource: Mapping[str, Any]
     touched: int = 0
     slots: dict[bytes, int] = field(default_factory=dict)
-    intervals: dict[Interval, tuple[bytes, bool]] = field(default_factory=dict)
+    intervals: Int64Array = field(default_factory=_no_intervals)
+    bits: _Bits = field(default_factory=_no_bits)
     newest: int = 0
     forgotten: int = -1
     used: int = 0
@@ -67,63 +81,73 @@ class Deltas:
             room: What there is left for streams that are new.
         """
         slots, codes = room.slots(self.slots, series)
+        self._widen()
         for (start, time), members in by_interval(starts, times):
             if time <= max(self.forgotten, self.newest - horizon):
                 codes[members] = np.where(codes[members] == NONE, OLD, codes[members])
                 continue
             taken = members[codes[members] == NONE]
+            self._advance(time, horizon)
             codes[taken] = self._mark((start, time), slots[taken])
-            self._forget(time, horizon)
+            self._bound()
         return codes
 
     def _mark(self, interval: Interval, slots: Int64Array) -> Codes:
-        known = self.intervals.get(interval)
-        if known is None:
-            start, time = interval
-            overlapping = any(begin < time and start < end for begin, end in self.intervals)
-            seen = np.zeros(len(self.slots), dtype=np.uint8)
-        else:
-            bits, overlapping = known
-            seen = _unpacked(bits, len(self.slots))
-        codes = np.where(seen[slots], DUPLICATE, OVERLAPPING if overlapping else COUNTED).astype(np.int8)
+        """Note streams of an interval as counted; return what becomes of the points."""
+        start, time = interval
+        starts, times = self.intervals.T
+        overlapping = (starts < time) & (times > start)
+        same = (starts == start) & (times == time)
+        places = np.flatnonzero(same)
+        place = int(places[0]) if len(places) else self._open(interval)
+        seen = np.unpackbits(self.bits[place], count=len(self.slots))
+        counted = OVERLAPPING if (overlapping & ~same).any() else COUNTED
+        codes = np.where(seen[slots], DUPLICATE, counted).astype(np.int8)
         before = np.count_nonzero(seen)
         seen[slots] = 1
         if np.count_nonzero(seen) - before < np.count_nonzero(codes != DUPLICATE):
             again = np.ones(len(slots), dtype=bool)
             again[np.unique(slots, return_index=True)[1]] = False
             codes[again] = DUPLICATE
-        self.intervals[interval] = np.packbits(seen).tobytes(), overlapping
+        packed = np.packbits(seen)
+        self.bits[place, : len(packed)] = packed
         return codes
 
-    def _forget(self, time: int, horizon: int) -> None:
+    def _open(self, interval: Interval) -> int:
+        self.intervals = np.append(self.intervals, [interval], axis=0)
+        self.bits = np.append(self.bits, np.zeros((1, self.bits.shape[1]), dtype=np.uint8), axis=0)
+        return len(self.intervals) - 1
+
+    def _widen(self) -> None:
+        """Make place for a bit for each stream."""
+        more = (len(self.slots) + 7) // 8 - self.bits.shape[1]
+        if more > 0:
+            self.bits = np.pad(self.bits, ((0, 0), (0, more)))
+
+    def _advance(self, time: int, horizon: int) -> None:
+        """Forget what a horizon lies between and the newest point."""
         if time > self.newest:
             self.newest = time
-            for interval in [interval for interval in self.intervals if interval[1] <= time - horizon]:
-                del self.intervals[interval]
+            self._keep(self.intervals[:, 1] > time - horizon)
+
+    def _bound(self) -> None:
+        """Forget the earliest interval, if there are too many."""
         if len(self.intervals) > INTERVALS:
-            earliest = min(self.intervals, key=lambda interval: interval[::-1])
-            self.forgotten = max(self.forgotten, earliest[1])
-            for interval in [interval for interval in self.intervals if interval[1] <= self.forgotten]:
-                del self.intervals[interval]
+            self.forgotten = max(self.forgotten, int(self.intervals[:, 1].min()))
+            self._keep(self.intervals[:, 1] > self.forgotten)
+
+    def _keep(self, kept: BoolArray) -> None:
+        if not kept.all():
+            self.intervals, self.bits = self.intervals[kept], self.bits[kept]
 
     def tidy(self) -> None:
         """Let go of streams of which no interval that is remembered has a point: of categories that came once, say."""
         if len(self.slots) < 2 * self.used + _WASTE:
             return
-        used = np.zeros(len(self.slots), dtype=np.uint8)
-        for bits, _ in self.intervals.values():
-            used |= _unpacked(bits, len(used))
-        kept = np.flatnonzero(used)
+        self._widen()
+        seen = np.unpackbits(self.bits, axis=1, count=len(self.slots))
+        kept = np.flatnonzero(seen.any(axis=0))
         names = list(self.slots)
         self.slots = {names[slot]: at for at, slot in enumerate(kept.tolist())}
         self.used = len(self.slots)
-        for interval, (bits, overlapping) in self.intervals.items():
-            self.intervals[interval] = np.packbits(_unpacked(bits, len(used))[kept]).tobytes(), overlapping
-
-
-def _unpacked(bits: bytes, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return bits as zeros and ones; those of streams that were not known then are zeros."""
-    seen = np.zeros(size, dtype=np.uint8)
-    known = np.unpackbits(np.frombuffer(bits, dtype=np.uint8))[:size]
-    seen[: len(known)] = known
-    return seen
+        self.bits = np.packbits(seen[:, kept], axis=1)

@@ -28,7 +28,7 @@ class Limits:
 
     points: int = 100_000
     attribute_bytes: int = 8192
-    resource_bytes: int = 1 << 16
+    resource_bytes: int = 1 << 14
     streams: int = 1_000_000
     models: int = 10_000
     columns: int = 2_000

@@ -15,8 +15,10 @@ from driftmeter.gateway.streams._identity import Service
 
 _BASELINE: Final = frozenset({semconv.ML_BASELINE_KIND, semconv.ML_BASELINE_BLOCK})
 """Attributes of a scope that holds a baseline, or a block of one."""
-_KEPT: Final = 10_000
+_KEPT_BYTES: Final = 64 << 20
 """Origins that are remembered; a fleet of more is read anew, which costs time alone."""
+_ENTRY_BYTES: Final = 4000
+"""What a remembered origin takes beside its bytes, roughly."""
 _UNKNOWN: Final = "unknown_service"
 _KEY_BYTES: Final = 16
 
@@ -46,6 +48,7 @@ class Origins:
     """Reads origins, of at most ``limit`` bytes for each of the two, and remembers them."""
 
     limit: int
+    size: int = 0
     known: dict[tuple[bytes, bytes], Origin] = field(default_factory=dict)
 
     def of(self, resource: bytes, scope: bytes) -> Origin:
@@ -58,9 +61,11 @@ class Origins:
         if origin is None:
             too_large = max(len(resource), len(scope)) > self.limit
             origin = _read(resource, scope, is_too_large=too_large)
-            if len(self.known) >= _KEPT:
-                self.known.clear()
             if not too_large:
+                self.size += 4 * (len(resource) + len(scope)) + _ENTRY_BYTES
+                if self.size > _KEPT_BYTES:
+                    self.known.clear()
+                    self.size = 0
                 self.known[resource, scope] = origin
         return origin
 

@@ -39,6 +39,7 @@ class Names(dict[bytes, "Series | None"]):
         """Forget all, if that has become too much."""
         if self._bytes > _KEPT_BYTES:
             self.clear()
+            self._models.clear()
             self._bytes = 0
 
     def _read(self, wire: bytes) -> Series | None:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from driftmeter.gateway.streams._cumulatives import Cumulatives
 from driftmeter.gateway.streams._deltas import Deltas
 from driftmeter.gateway.streams._origins import Origin
 from driftmeter.schema import Column
+
+_RESOURCES: Final = 8
+"""Different resources that are kept of a model's writers, most of which are alike but for what names each of them."""
+_UNLIKE: Final[Mapping[str, Any]] = {}
 
 _Key: TypeAlias = tuple[bytes, int]
 """A writer: its origin, and the start of its running totals, or -1."""
@@ -26,16 +30,18 @@ class Shard:
     Attributes:
         writers: Who sends them.
         columns: The model's columns.
+        resources: Their resource attributes, each once; a writer whose own would be one too many has none.
     """
 
     writers: dict[_Key, Deltas | Cumulatives] = field(default_factory=dict)
     columns: dict[Column, None] = field(default_factory=dict)
+    resources: list[Mapping[str, Any]] = field(default_factory=list)
 
     def deltas(self, origin: Origin, now: int) -> Deltas:
         """Return the delta streams of an origin, which are touched."""
         writer = self.writers.get((origin.key, -1))
         if not isinstance(writer, Deltas):
-            writer = self.writers[origin.key, -1] = Deltas(origin.resource)
+            writer = self.writers[origin.key, -1] = Deltas(self._resource_of(origin))
         writer.touched = max(writer.touched, now)
         return writer
 
@@ -43,15 +49,28 @@ class Shard:
         """Return the cumulative streams of an origin that began at a time; they are touched."""
         writer = self.writers.get((origin.key, start))
         if not isinstance(writer, Cumulatives):
-            writer = self.writers[origin.key, start] = Cumulatives(origin.resource)
+            writer = self.writers[origin.key, start] = Cumulatives(self._resource_of(origin))
         writer.touched = max(writer.touched, now)
         return writer
+
+    def _resource_of(self, origin: Origin) -> Mapping[str, Any]:
+        for known in self.resources:
+            if known == origin.resource:
+                return known
+        if len(self.resources) >= _RESOURCES:
+            return _UNLIKE
+        self.resources.append(origin.resource)
+        return origin.resource
 
     def expire(self, before: int) -> int:
         """Forget the writers that were not touched since a time, and streams of no use; return how many streams."""
         streams = self.streams
-        for key in [key for key, writer in self.writers.items() if writer.touched < before]:
+        gone = [key for key, writer in self.writers.items() if writer.touched < before]
+        for key in gone:
             del self.writers[key]
+        if gone:
+            used = {id(writer.resource) for writer in self.writers.values()}
+            self.resources = [resource for resource in self.resources if id(resource) in used]
         for writer in self.writers.values():
             if isinstance(writer, Deltas):
                 writer.tidy()
@@ -64,7 +83,9 @@ class Shard:
 
     def resource(self) -> Mapping[str, Any] | None:
         """Return the resource attributes that all writers share; None if there is no writer."""
-        return shared(writer.resource for writer in self.writers.values()) if self.writers else None
+        if not self.writers:
+            return None
+        return shared({id(writer.resource): writer.resource for writer in self.writers.values()}.values())
 
 
 def shared(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
