@@ -95,7 +95,8 @@ def test_whatever_bytes_buckets_are_they_are_read_as_protobuf_reads_them_or_refu
     if count < 2**53 and all(abs(read.offset) < 8000 for read in buckets):
         sketch = _read(_request(lists[0], negative=lists[1], count=count))
         assert [sketch.positive, sketch.negative] == [_sparse(read.offset, read.bucket_counts) for read in buckets]
-    elif count:
+    # Near 8192, which is float64's range at scale 3, either may be.
+    elif count >= 2**53 or any(abs(read.offset) > 9000 and any(read.bucket_counts) for read in buckets):
         with pytest.raises(DecodeError):
             otlp.snapshots([_request(lists[0], negative=lists[1], count=count % 2**64)])
 
