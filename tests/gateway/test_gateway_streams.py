@@ -317,6 +317,14 @@ class TestResource:
         assert len({id(writer.resource) for writer in shard.writers.values()}) <= len(shard.resources) + 1 < 10
         assert counting.resource(Service("", "shop", "")) == {"service.name": "shop"}
 
+    @pytest.mark.parametrize("replicas", [2, 8, 9, 50])
+    def test_what_replicas_share_does_not_depend_on_how_many_they_are(self, replicas: int) -> None:
+        counting = ledger()
+        for at in range(replicas):
+            own = {"service.name": "shop", "cloud.region": "eu", "replica": str(at)}
+            outcomes(counting, body({}, resource=own))
+        assert counting.resource(Service("", "shop", "")) == {"service.name": "shop", "cloud.region": "eu"}
+
 
 def test_a_request_of_two_replicas_of_one_model_adds_up() -> None:
     counting, request = ledger(), ExportMetricsServiceRequest()

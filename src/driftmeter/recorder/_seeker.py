@@ -52,7 +52,7 @@ class Seeker:
 
     @property
     def is_done(self) -> bool:
-        """Whether enough was found for now."""
+        """Whether enough was found in this interval."""
         return not self._left
 
     def look(self, tables: Sequence[tuple[Role, Table]], span: SpanContext, *, now: int) -> None:

@@ -16,8 +16,7 @@ from driftmeter.gateway.streams._origins import Origin
 from driftmeter.schema import Column
 
 _RESOURCES: Final = 8
-"""Different resources that are kept of a model's writers, most of which are alike but for what names each of them."""
-_UNLIKE: Final[Mapping[str, Any]] = {}
+"""Different resources that are kept of a model's writers; most are alike but for what names each of them."""
 
 _Key: TypeAlias = tuple[bytes, int]
 """A writer: its origin, and the start of its running totals, or -1."""
@@ -30,7 +29,7 @@ class Shard:
     Attributes:
         writers: Who sends them.
         columns: The model's columns.
-        resources: Their resource attributes, each once; a writer whose own would be one too many has none.
+        resources: Their resource attributes, each once. Of those that would be too many, what they share with the last.
     """
 
     writers: dict[_Key, Deltas | Cumulatives] = field(default_factory=dict)
@@ -57,10 +56,14 @@ class Shard:
         for known in self.resources:
             if known == origin.resource:
                 return known
-        if len(self.resources) >= _RESOURCES:
-            return _UNLIKE
-        self.resources.append(origin.resource)
-        return origin.resource
+        if len(self.resources) < _RESOURCES:
+            self.resources.append(origin.resource)
+            return origin.resource
+        # It only ever loses attributes, so of it, too, there are few.
+        common = shared((self.resources[-1], origin.resource))
+        if common != self.resources[-1]:
+            self.resources[-1] = common
+        return self.resources[-1]
 
     def expire(self, before: int) -> int:
         """Forget the writers that were not touched since a time, and streams of no use; return how many streams."""
