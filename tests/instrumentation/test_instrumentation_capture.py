@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator
 from watched_frameworks import Watched
 
-from driftmeter.instrumentation._captured import MAX_COLUMNS
 from driftmeter.instrumentation.keras import KerasInstrumentor
 from driftmeter.instrumentation.torch import TorchInstrumentor
-from driftmeter.sketches import Disguise
 
 RNG = np.random.default_rng(0)
 X = np.round(RNG.uniform(7000, 8000, (60, 3)), 3)
@@ -21,6 +18,7 @@ FRAME = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "c": np.where(X[:, 2] > 7500, 
 
 
 def _sklearn():
+    pytest.importorskip("sklearn")
     from sklearn.linear_model import LogisticRegression
     from sklearn.tree import DecisionTreeRegressor
 
@@ -29,6 +27,7 @@ def _sklearn():
 
 
 def _pipeline():
+    pytest.importorskip("sklearn")
     from sklearn.compose import make_column_transformer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder
@@ -121,83 +120,3 @@ def test_no_feature_is_ever_on_a_span_and_predictions_are_only_when_asked_for(ma
         told = [name for name in span.attributes if name.startswith("ml.prediction.")]
         assert bool(told) == (capture == "predictions" and span.attributes["ml.batch.size"] == 4)
         assert {len(span.attributes[name]) for name in told} <= {4}
-
-
-def _told(sdk):
-    spans = [span for span in sdk.spans() if "ml.batch.size" in span.attributes]
-    return [
-        {name: value for name, value in span.attributes.items() if name.startswith("ml.prediction.")} for span in spans
-    ]
-
-
-def test_classes_scores_and_values_of_each_row(sdk) -> None:
-    predict = _sklearn()
-    sdk.watch(capture="predictions")
-    classes, scores, values = predict(X[:3])
-    assert _told(sdk) == [
-        {"ml.prediction.class": tuple(classes)},
-        {"ml.prediction.score.punctual": tuple(scores[:, 1])},
-        {"ml.prediction.value": tuple(values)},
-    ]
-
-
-class Answers(BaseEstimator):
-    """Predicts what it was made with."""
-
-    def __init__(self, answers):
-        self.answers = answers
-
-    def predict(self, rows):
-        return self.answers
-
-
-@pytest.mark.parametrize(
-    ("answers", "told"),
-    [
-        (["a", None], {"ml.prediction.class": ("a", "")}),
-        ([1.5, None], {"ml.prediction.value": (1.5, "nan")}),
-        ([[1.0, 2.0], [3.0, 4.0]], {"ml.prediction.value.0": (1.0, 3.0), "ml.prediction.value.1": (2.0, 4.0)}),
-        (object(), {}),
-        ([], {}),
-    ],
-)
-def test_what_is_missing_or_has_several_outputs_or_none(answers, told, sdk) -> None:
-    sdk.watch(capture="predictions")
-    assert Answers(answers).predict(X[:2]) is answers
-    (found,) = _told(sdk)
-    assert {n: tuple("nan" if v != v else v for v in values) for n, values in found.items()} == told
-
-
-def test_texts_and_outputs_are_bounded(sdk) -> None:
-    sdk.watch(capture="predictions")
-    Answers(["a word " * 1000, "late"]).predict(X[:2])
-    Answers({f"output{at}": ["a", "b"] for at in range(100)}).predict(X[:2])
-    text, wide = _told(sdk)
-    digest, plain = text["ml.prediction.class"]
-    assert plain == "late"
-    assert "word" not in digest
-    assert len(digest) == 13
-    assert len(wide) == MAX_COLUMNS
-
-
-def test_a_column_that_is_to_be_ignored_is_not_told(sdk) -> None:
-    sdk.watch(capture="predictions", models={"Answers": {"columns": {"prediction": {"ignore": True}}}})
-    Answers(["a", "b"]).predict(X[:2])
-    assert _told(sdk) == [{}]
-
-
-@pytest.mark.parametrize("answers", [["late", None], [1, 2]])
-def test_names_that_are_hidden_are_so_on_spans(answers, sdk) -> None:
-    for names in ("hashed", "withheld"):
-        sdk.watch(capture="predictions", models={"Answers": {"columns": {"prediction": {"category_names": names}}}})
-        Answers(answers).predict(X[:2])
-    hashed, withheld = _told(sdk)
-    name = Disguise("hashed").name
-    assert hashed == {"ml.prediction.class": tuple("" if one is None else name(str(one)) for one in answers)}
-    assert withheld == {}
-
-
-def test_predictions_are_recorded_as_ever(sdk) -> None:
-    sdk.watch(capture="predictions")
-    Answers(["a", "b"]).predict(X[:2])
-    assert sdk.counts() == dict.fromkeys(("f0", "f1", "f2", "prediction"), 2)
