@@ -12,9 +12,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from driftmeter import Baseline
 from driftmeter.processor import Comparer, Counts
+from driftmeter.processor._grid_making import make_grids
 from driftmeter.sketches import merge_snapshots
 
-COMPARER = Comparer(Baseline.from_frame({"x": np.linspace(0.0, 10.0, 500), "y": [1.0] * 500}, model="m"))
+BASELINE = Baseline.from_frame({"x": np.linspace(0.0, 10.0, 500), "y": [1.0] * 500}, model="m")
+COMPARER = Comparer(BASELINE)
 _values = st.lists(st.sampled_from([-5.0, 0.0, 3.0, 10.0, 12.5, np.nan]), min_size=1, max_size=4)
 
 
@@ -59,3 +61,11 @@ def test_stretches_add_up_and_come_back_from_rest(parts) -> None:
 def test_extremes_tell_what_lies_beyond_the_baseline_and_what_is_the_only_value(values, low, high, only) -> None:
     extremes = COMPARER.count(counted(values)[0]).extremes
     assert_array_equal([extremes.low[0], extremes.high[0], extremes.only[0]], [low, high, only])
+
+
+@given(_values | st.lists(st.sampled_from([-2e9, -1e9, 1e9, 2e9]), min_size=1))
+def test_sums_are_of_values_cut_off_at_the_limits_also_when_all_are_beyond(values) -> None:
+    finite = np.array([value for value in values if np.isfinite(value)])
+    limits = {column.name: grid.limits for column, grid in make_grids(BASELINE.snapshot).items()}
+    sums = COMPARER.count(counted(values)[0]).sums
+    assert_allclose(sums, [finite.clip(*limits[name]).sum() for name in ("x", "y")], rtol=1e-2)

@@ -65,8 +65,8 @@ class NumericGrid:
     def sum(self, sketch: NumericSketch) -> float:
         """Return the sum of a sketch's values, cut off at the limits; within the sketch's accuracy."""
         keys, counts = sketch.keys()
-        low, high = max(sketch.min, self.limits[0]), min(sketch.max, self.limits[1])
-        return float(np.clip(key_values(keys, sketch.scale), min(low, high), high) @ counts)
+        values = np.clip(key_values(keys, sketch.scale), sketch.min, sketch.max)
+        return float(np.clip(values, *self.limits) @ counts)
 
     def count(self, sketch: NumericSketch) -> Int64Array:
         """Return a sketch's rows by bin, shape (bins,)."""

@@ -110,8 +110,7 @@ class NumericGrids:
         if cut.size:
             keys, counts, sizes = flat.buckets(place[cut])
             values = key_values(keys, np.repeat(flat.scale[place[cut]], sizes))
-            last = np.minimum(last, high)[cut]
-            first = np.minimum(np.maximum(first, low)[cut], last)
-            values = np.clip(values, np.repeat(first, sizes), np.repeat(last, sizes))
+            values = np.clip(values, np.repeat(low[cut], sizes), np.repeat(high[cut], sizes))
+            values = np.clip(values, np.repeat(first[cut], sizes), np.repeat(last[cut], sizes))
             sums[cut] = np.add.reduceat(values * counts, np.cumsum(sizes) - sizes)
         return sums
