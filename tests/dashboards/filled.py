@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, ScopeMetrics
 
 from backend_kit import OPENER, Prometheus
 from driftmeter import semconv, semconv_hardware
@@ -31,7 +31,16 @@ from driftmeter.demo._train import MODEL_NAME, MODEL_VERSION, train
 WINDOW = 4
 SECONDS = 18.0
 SERVICE = "flight-delay"
+WHOLE_SET = "tells-the-whole-set"
 EXAMPLES = {a.name: a.example for a in (*semconv.ATTRIBUTES, *semconv_hardware.ATTRIBUTES)}
+# What OpenTelemetry's whole set told of one host at one moment: psutil's used is all but available memory, and parts of
+# the available one are free and cached, so that the three add up to more than 1.
+STATES_OF_MEMORY = {
+    "used": 2122448896 / 25276502016,
+    "free": 17495351296 / 25276502016,
+    "cached": 6014816256 / 25276502016,
+}
+IDLE_CPUS = {1: 0.75, 2: 0.5}
 PERFORMANCE = semconv.Metric(f"{semconv.PERFORMANCE}accuracy", "gauge", "1", "", ())
 
 
@@ -98,7 +107,8 @@ def _serve(server: Server, prometheus: Prometheus, flights: Flights) -> None:
     while time.time() < over:
         number += 1
         _fail(server, flights)
-        _tell(prometheus, number)
+        _tell_of_gpu_and_performance(prometheus, number)
+        _tell_of_host(prometheus)
         time.sleep(1)
     traffic.halt()
     assert traffic.error is None
@@ -113,29 +123,49 @@ def _fail(server: Server, flights: Flights) -> None:
         OPENER.open(request, timeout=30)
 
 
-def _tell(prometheus: Prometheus, number: int) -> None:
+def _tell_of_gpu_and_performance(prometheus: Prometheus, number: int) -> None:
     """Tell, by the conventions, of what is not here: a GPU, performance, and the volume of three days."""
     message = ExportMetricsServiceRequest()
-    told = message.resource_metrics.add()
-    for name, value in (("service.name", SERVICE), ("service.instance.id", "gpu-host")):
-        told.resource.attributes.add(key=name).value.string_value = value
-    scope = told.scope_metrics.add()
+    scope = _told_by("gpu-host", message)
     for metric in semconv_hardware.GPU_METRICS:
         _add(scope.metrics.add(), metric, number, {name: EXAMPLES[name] for name in metric.attributes})
     model = {semconv.ML_MODEL_NAME: MODEL_NAME, semconv.ML_MODEL_VERSION: MODEL_VERSION}
     _add(scope.metrics.add(), semconv.QUALITY_RATIO, number, {**model, semconv.ML_QUALITY_CHECK: "volume"})
     for source in ("measured", "estimated"):
         _add(scope.metrics.add(), PERFORMANCE, number, {**model, "ml.performance.source": source})
+    _send(prometheus, message)
+
+
+def _tell_of_host(prometheus: Prometheus) -> None:
+    """Tell of a host as OpenTelemetry's whole set does: all states, and each CPU."""
+    message = ExportMetricsServiceRequest()
+    scope = _told_by(WHOLE_SET, message)
+    for state, share in STATES_OF_MEMORY.items():
+        _add(scope.metrics.add(), semconv_hardware.SYSTEM_MEMORY_UTILIZATION, 0, {"state": state}, share=share)
+    for cpu, share in IDLE_CPUS.items():
+        labels = {"state": "idle", "cpu": str(cpu)}
+        _add(scope.metrics.add(), semconv_hardware.SYSTEM_CPU_UTILIZATION, 0, labels, share=share)
+    _send(prometheus, message)
+
+
+def _told_by(instance: str, message: ExportMetricsServiceRequest) -> ScopeMetrics:
+    told = message.resource_metrics.add()
+    for name, value in (("service.name", SERVICE), ("service.instance.id", instance)):
+        told.resource.attributes.add(key=name).value.string_value = value
+    return told.scope_metrics.add()
+
+
+def _send(prometheus: Prometheus, message: ExportMetricsServiceRequest) -> None:
     headers = {"Content-Type": "application/x-protobuf"}
     request = urllib.request.Request(f"{prometheus.otlp}/v1/metrics", message.SerializeToString(), headers)
     with OPENER.open(request, timeout=10) as response:
         assert response.status == 200
 
 
-def _add(made, metric: semconv.Metric, number: int, labels: dict[str, str]) -> None:
+def _add(made, metric: semconv.Metric, number: int, labels: dict[str, str], *, share: float = 0.5) -> None:
     made.name, made.unit = metric.name, metric.unit
     if metric.kind == "gauge":
-        point = made.gauge.data_points.add(as_double=0.5)
+        point = made.gauge.data_points.add(as_double=share)
     else:
         made.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
         made.sum.is_monotonic = metric.kind == "counter"

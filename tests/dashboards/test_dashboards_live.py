@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("grafana_foundation_sdk", reason="grafana-foundation-sdk needs Python 3.11")
 pytest.importorskip("sklearn", reason="the demo extra is not installed")
 
-from filled import SERVICE, WINDOW, Filled, fill, values
+from filled import IDLE_CPUS, SERVICE, STATES_OF_MEMORY, WHOLE_SET, WINDOW, Filled, fill, values
 from pages import Target, choices, dashboards, filled_in, targets
 
 from driftmeter.config import load
@@ -106,6 +106,21 @@ def test_the_variables_offer_what_there_is(filled: Filled) -> None:
     }
     (service,) = (v for v in PAGES[OVERVIEW]["templating"]["list"] if v["type"] == "query")
     assert list(choices(filled.prometheus, service, {})) == [(SERVICE, SERVICE)]
+
+
+def test_a_host_that_tells_overlapping_states_and_each_cpu_is_shown_once(filled: Filled) -> None:
+    assert sum(STATES_OF_MEMORY.values()) > 1.01
+    for title, state, share in (
+        ("Memory of the host in use", None, STATES_OF_MEMORY["used"]),
+        ("CPU of the host", "idle", sum(IDLE_CPUS.values()) / len(IDLE_CPUS)),
+    ):
+        (target,) = (t for t in TARGETS if t.panel["title"] == title)
+        (shown,) = (
+            series
+            for series in answer(filled, target)
+            if series["metric"] == {"instance": WHOLE_SET} | ({} if state is None else {"state": state})
+        )
+        assert values([shown]) == pytest.approx([share] * len(shown["values"]))
 
 
 def test_a_moved_columns_marks_lead_to_traces(filled: Filled) -> None:

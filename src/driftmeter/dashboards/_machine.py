@@ -15,26 +15,41 @@ _ERRORS_PER_SECOND: Final = "suffix: errors/s"
 _INSTANCE: Final = "{{instance}}"
 _GPU: Final = "{{hw_name}} {{hw_id}}"
 _NO_GPU: Final = "no GPU"
+_NO_HOST: Final = "this service tells nothing of its host"
 
 
 def host_section(naming: Naming) -> Section:
     """Return the panels of the service's processes and their hosts."""
     service = Scope(naming, ('job="$service"',))
 
-    def panel(title: str, metric: Metric, unit: str, *, by: str = "", legend: str = "") -> Panel:
+    def panel(title: str, expr: str, unit: str, *, legend: str = "") -> Panel:
+        query = Query(expr=expr, legend=f"{_INSTANCE} {legend}".strip())
+        return Panel(kind="series", title=title, queries=(query,), unit=unit, width=8, empty=_NO_HOST)
+
+    def of_each(metric: Metric, *matchers: str, by: str = "", together: str = "max") -> str:
         grouped = f"instance, {by}" if by else "instance"
-        query = Query(expr=f"sum by ({grouped}) ({service.of(metric)})", legend=f"{_INSTANCE} {legend}".strip())
-        return Panel(kind="series", title=title, queries=(query,), unit=unit, width=8)
+        return f"{together} by ({grouped}) ({service.of(metric, *matchers)})"
 
     return Section(
         "Process and host",
         (
-            panel("CPU of the process", names.PROCESS_CPU_UTILIZATION, SHARE),
-            panel("Memory of the process", names.PROCESS_MEMORY_USAGE, BYTES),
-            panel("Threads of the process", names.PROCESS_THREAD_COUNT, COUNT),
-            panel("CPU of the host", names.SYSTEM_CPU_UTILIZATION, SHARE, by="state", legend="{{state}}"),
-            panel("Memory of the host", names.SYSTEM_MEMORY_USAGE, BYTES, by="state", legend="{{state}}"),
-            panel("Memory of the host in use", names.SYSTEM_MEMORY_UTILIZATION, SHARE),
+            panel("CPU of the process", of_each(names.PROCESS_CPU_UTILIZATION), SHARE),
+            panel("Memory of the process", of_each(names.PROCESS_MEMORY_USAGE), BYTES),
+            panel("Threads of the process", of_each(names.PROCESS_THREAD_COUNT), COUNT),
+            panel(
+                "CPU of the host",
+                # Other sources of the metric tell of each CPU.
+                of_each(names.SYSTEM_CPU_UTILIZATION, by="state", together="avg"),
+                SHARE,
+                legend="{{state}}",
+            ),
+            panel("Memory of the host", of_each(names.SYSTEM_MEMORY_USAGE, by="state"), BYTES, legend="{{state}}"),
+            panel(
+                "Memory of the host in use",
+                # Others tell the other states as well. They overlap, so all of them add up to more than 1.
+                of_each(names.SYSTEM_MEMORY_UTILIZATION, 'state="used"'),
+                SHARE,
+            ),
         ),
     )
 
