@@ -7,11 +7,14 @@ import time
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
+from watched_frameworks import Watched
 
 from driftmeter.hardware import _cuda
 from driftmeter.instrumentation import _gpu_of
 from driftmeter.instrumentation import xgboost as watched_xgboost
+from driftmeter.instrumentation._device_inside import device_inside
 from driftmeter.instrumentation._onnx_told import device_of
+from driftmeter.instrumentation.mlflow import MlflowInstrumentor
 
 X = np.random.default_rng(0).normal(size=(30, 3))
 Y = X.sum(axis=1)
@@ -84,6 +87,54 @@ def test_an_xgboost_that_cannot_use_a_gpu_does_not_claim_one(gpus, sdk) -> None:
     sdk.watch()
     model.predict(X)
     assert "hw.id" not in sdk.spans()[0].attributes
+
+
+@pytest.fixture
+def of_mlflow(sdk, tmp_path, monkeypatch):
+    """MLflow watched, with its store beside the test."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "tracking").as_uri())
+    watched = Watched(sdk, MlflowInstrumentor)
+    yield watched
+    watched.stop()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("saved", ["estimator", "booster"])
+def test_a_model_within_mlflows_says_its_gpu(saved, xgboost, gpus, of_mlflow, tmp_path, monkeypatch) -> None:
+    pyfunc, flavour = pytest.importorskip("mlflow.pyfunc"), pytest.importorskip("mlflow.xgboost")
+    fitted = xgboost.XGBRegressor(n_estimators=2).fit(X, Y)
+    flavour.save_model(fitted if saved == "estimator" else fitted.get_booster(), tmp_path / "m")
+    model = pyfunc.load_model(str(tmp_path / "m"))
+    of_mlflow()
+    model.predict(X)
+    inside = model.get_raw_model()
+    if saved == "estimator":
+        inside.set_params(device="cuda:1")
+    else:
+        monkeypatch.setitem(watched_xgboost._told, inside, watched_xgboost._Told("reg:squarederror", "cuda:1"))
+    model.predict(X)
+    assert [span.attributes["ml.model.framework"] for span in of_mlflow.spans()] == ["mlflow"] * 2
+    assert [span.attributes.get("hw.id") for span in of_mlflow.spans()] == [None, "GPU-one"]
+
+
+def test_a_model_of_another_library_within_mlflows_says_none(gpus, of_mlflow, tmp_path) -> None:
+    pyfunc, flavour = pytest.importorskip("mlflow.pyfunc"), pytest.importorskip("mlflow.sklearn")
+    flavour.save_model(LinearRegression().fit(X, Y), tmp_path / "m")
+    of_mlflow()
+    pyfunc.load_model(str(tmp_path / "m")).predict(X)
+    (span,) = of_mlflow.spans()
+    assert "hw.id" not in span.attributes
+
+
+def test_a_session_within_another_model_says_its_gpu() -> None:
+    ort = pytest.importorskip("onnxruntime")
+
+    class Session(ort.InferenceSession):
+        def __init__(self) -> None:
+            self.get_providers = lambda: ["CUDAExecutionProvider"]
+            self.get_provider_options = lambda: {"CUDAExecutionProvider": {"device_id": "1"}}
+
+    assert device_inside(Session()) == 1
 
 
 class _Session:

@@ -14,6 +14,7 @@ from watched_frameworks import Watched  # noqa: E402
 
 from driftmeter.hardware import _cuda  # noqa: E402
 from driftmeter.instrumentation._device_copies import DeviceCopies  # noqa: E402
+from driftmeter.instrumentation._device_inside import device_inside  # noqa: E402
 from driftmeter.instrumentation._pipelines import PipelineCall  # noqa: E402
 from driftmeter.instrumentation._torch_call import TorchCall  # noqa: E402
 from driftmeter.instrumentation.torch import TorchInstrumentor  # noqa: E402
@@ -58,6 +59,19 @@ def test_where_the_input_has_no_device_the_module_decides() -> None:
     assert TorchCall(module, None).device(module) is None  # CUDA is not in use
     bare = nn.Identity()
     assert TorchCall(bare, DeviceCopies(_Device())).device(bare) is None
+
+
+def test_within_another_model_a_module_or_pipeline_says_it_too() -> None:
+    transformers = pytest.importorskip("transformers")
+    with FakeTensorMode():
+        assert device_inside(nn.Linear(3, 1, device="cuda:1")) == 1
+    assert device_inside(nn.Linear(3, 1)) is None
+
+    class Pipeline(transformers.TextClassificationPipeline):
+        def __init__(self) -> None:
+            self.device = torch.device("cuda:1")
+
+    assert device_inside(Pipeline()) == 1
 
 
 @pytest.mark.parametrize(("name", "ordinal"), [("cuda:1", 1), ("cpu", None), ("meta", None)])

@@ -26,6 +26,11 @@ def cuda_ordinal(device: Any) -> int | None:
     return device.index if getattr(device, "type", "") == "cuda" else None
 
 
+def parameters_device(module: Any) -> int | None:
+    """Return the number of the CUDA device that the first parameter of a PyTorch module is on."""
+    return cuda_ordinal(getattr(next(module.parameters(), None), "device", None))
+
+
 def ordinal_in(text: object) -> int | None:
     """Return the number in a device's name as XGBoost has it: 0 for ``cuda``, 1 for ``cuda:1``; None for others."""
     kind, _, number = str(text).partition(":")

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from driftmeter.instrumentation import _tensors
+from driftmeter.instrumentation._keras_device import leading_weight, weights_device
 from driftmeter.instrumentation._known import Known
 from driftmeter.recorder import Identity, active
 from driftmeter.schema import Role
@@ -21,6 +22,7 @@ from driftmeter.tables import Names, Table
 from driftmeter.typing import AnyArray
 
 _LAYERS: Final = "driftmeter.keras.layers"
+_WEIGHT: Final = "driftmeter.keras.weight"
 _READS_IDS: Final = "Embedding"
 _READS_TEXTS: Final = "TextVectorization"
 _CAPITALS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -82,6 +84,10 @@ class KerasCall:
         given = str(getattr(model, "name", "") or kind)
         made_up = "|".join({_CAPITALS.sub("_", kind).lower(), "model", "sequential", "functional"})
         return Identity(kind, "" if re.fullmatch(rf"({kind}|{made_up})(_\d+)?", given) else given)
+
+    def device(self, model: Any) -> int | None:
+        """Return the number of the CUDA device that the model's weights are on."""
+        return weights_device(_weight(model))
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:
         """Return a column of predictions, up to twenty of scores, or one a named or numbered output."""
@@ -163,6 +169,18 @@ def _rows_alone(value: Any) -> AnyArray | None:
     if not shape:
         return None
     return _tensors.rows_alone(shape[0])
+
+
+def _weight(model: Any) -> Any:
+    """Return a weight that is where the model computes, looked for once a model: large ones have hundreds."""
+    registry = active()
+    bound = registry.bound(model) if registry is not None else None
+    weight = None if bound is None else bound.kept.get(_WEIGHT)
+    if weight is None:
+        weight = leading_weight(model)
+        if bound is not None:
+            bound.kept[_WEIGHT] = weight
+    return weight
 
 
 def _layers(model: Any) -> frozenset[str]:

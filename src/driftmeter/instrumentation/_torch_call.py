@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from driftmeter.instrumentation import _tensors
 from driftmeter.instrumentation._device_copies import DeviceCopies, Slot
-from driftmeter.instrumentation._gpu_of import cuda_ordinal
+from driftmeter.instrumentation._gpu_of import cuda_ordinal, parameters_device
 from driftmeter.recorder import Identity, ModelRecorder, Registry, active
 from driftmeter.schema import Role
 from driftmeter.tables import Table, tabulate
@@ -51,7 +51,7 @@ class TorchCall:
         """Return the number of the CUDA device that the input is on, else that of the module's first parameter."""
         if self._ordinal is not None or self._copies is None:
             return self._ordinal
-        return cuda_ordinal(getattr(next(model.parameters(), None), "device", None))
+        return parameters_device(model)
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
         """Return a column of predictions, or up to twenty of scores; what is on a device comes later."""

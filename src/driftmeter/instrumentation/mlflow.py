@@ -17,6 +17,7 @@ import numpy as np
 from opentelemetry import context, trace
 
 from driftmeter.instrumentation._call import Framework, StartedCall, fail_call, finish_call, start_call
+from driftmeter.instrumentation._device_inside import device_inside
 from driftmeter.instrumentation._methods import Patches
 from driftmeter.instrumentation._on_import import ImportInstrumentor
 from driftmeter.instrumentation._onnx_values import columns_of
@@ -102,6 +103,10 @@ class MlflowFramework:
     def identity(self, model: Any) -> Identity:
         """Return the registered name and version, or what stands for them."""
         return _told_of(model).identity
+
+    def device(self, model: Any) -> int | None:
+        """Return the number of the CUDA device of the model inside, which its library knows."""
+        return device_inside(_inside(model))
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
         """Return predictions; of a classifier inside its labels, or the scores that the model was saved to give."""

@@ -66,9 +66,8 @@ class XgboostFramework(SklearnFramework):
         return Identity(type(model).__name__, name or "", version or "")
 
     def device(self, model: Any) -> int | None:
-        """Return the number of the CUDA device that the estimator was told to use."""
-        told = getattr(model, "device", None)
-        return ordinal_in(told) if told and _is_built_for_cuda() else None
+        """Return the number of the CUDA device that the estimator or booster is to use."""
+        return device_of(model)
 
 
 class _Margins(Margins, XgboostFramework):
@@ -100,10 +99,6 @@ class _Native(XgboostFramework):
             return predictions(result.astype(np.int64), kind="categorical")
         return predictions(result)
 
-    def device(self, model: Any) -> int | None:
-        """Return the number of the CUDA device that the booster is configured for."""
-        return ordinal_in(_told_of(model).device) if _is_built_for_cuda() else None
-
 
 class _NativeMargins(NativeMargins, _Native):
     """A Booster asked for margins."""
@@ -134,6 +129,13 @@ def _choose(model: Any, operation: str, args: tuple[Any, ...], kwargs: dict[str,
         return _RANKS
     wants_margins = args[1] if operation == "predict" and len(args) > 1 else kwargs.get("output_margin")
     return _MARGINS if wants_margins else _ESTIMATOR
+
+
+def device_of(model: Any) -> int | None:
+    """Return the number of the CUDA device that an estimator was told to use, or that a booster is configured for."""
+    if not _is_built_for_cuda():
+        return None
+    return ordinal_in(model.device if hasattr(model, "get_booster") else _told_of(model).device)
 
 
 def _booster_of(model: Any) -> Any:
