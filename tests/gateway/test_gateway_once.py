@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import AggregationTemporality
-from true_streams import STEP, WINDOW, World, joined, parted, worlds
+from true_streams import STEP, WINDOW, World, encode_request, joined, one_by_one, parted, worlds
 
 from driftmeter import otlp
+from driftmeter.exporter._streams import Stream
 from driftmeter.gateway.streams._decode import Decoder
 from driftmeter.gateway.streams._ledger import Ledger
 from driftmeter.gateway.streams._limits import Limits
-from driftmeter.schema import Model
+from driftmeter.schema import Column, Model
 from driftmeter.sketches import CategoricalSketch, NumericSketch, Snapshot, merge_snapshots
 
 DELTA, CUMULATIVE = AggregationTemporality.DELTA, AggregationTemporality.CUMULATIVE
@@ -92,6 +93,18 @@ def test_what_comes_in_order_lands_in_the_step_that_it_was_observed_in(temporali
     for snapshot in counted:
         assert snapshot.end == snapshot.start + STEP
         _assert_alike(snapshot, merge_snapshots(world.by_step[snapshot.model, snapshot.start]))
+
+
+def test_the_sum_of_a_sketch_in_parts_counts_also_where_its_parts_came_before() -> None:
+    stream, requests = Stream(CUMULATIVE, start=10_006), []
+    for now, values in ((10_011, [-1.0, 4.0]), (10_016, [0.75, 1.5, 1000.0])):
+        columns = {Column("x"): NumericSketch.from_values(np.array(values))}
+        stream.add([Snapshot(Model("m"), 10_006, now, columns)])
+        requests.append(one_by_one(encode_request(stream.collect(now, limit=1000), replica=0)))
+    (earlier,), (main, *others) = requests
+    (total,) = _totals(_count([*others, earlier, main])).values()
+    assert others
+    assert (total.columns[Column("x")].total, total.columns[Column("x")].sum) == (5, 1005.25)
 
 
 @settings(max_examples=15, deadline=None)

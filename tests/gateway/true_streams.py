@@ -63,7 +63,8 @@ def _snapshot(draw: Draw, model: Model, start: int, end: int) -> Snapshot:
     return Snapshot(model, start, end, {column: sketch for column, sketch in columns.items() if sketch.total})
 
 
-def _request(metrics: Any, replica: int) -> bytes:
+def encode_request(metrics: Any, replica: int) -> bytes:
+    """Return the request in which a replica sends metrics."""
     resource = Resource({"service.name": "shop", "service.instance.id": str(replica)})
     scope = ScopeMetrics(InstrumentationScope("driftmeter.sketches"), metrics, "")
     return encode_metrics(MetricsData([ResourceMetrics(resource, [scope], "")])).SerializeToString()
@@ -87,7 +88,7 @@ def worlds(draw: Draw, *, temporality: AggregationTemporality) -> World:
                 stream.add([made])
             metrics = stream.collect(now, limit=1000)
             if metrics:
-                world.requests.append(_request(metrics, replica))
+                world.requests.append(encode_request(metrics, replica))
     return world
 
 
@@ -108,6 +109,18 @@ def parted(draw: Draw, body: bytes) -> list[bytes]:
                     del getattr(made, kind).data_points[:]
                     getattr(made, kind).data_points.append(point)
     return [part.SerializeToString() for part in parts]
+
+
+def one_by_one(body: bytes) -> list[bytes]:
+    """Return a request of one metric in as many requests as it has points."""
+    whole, parts = ExportMetricsServiceRequest.FromString(body), []
+    for point in whole.resource_metrics[0].scope_metrics[0].metrics[0].exponential_histogram.data_points:
+        part = ExportMetricsServiceRequest.FromString(body)
+        points = part.resource_metrics[0].scope_metrics[0].metrics[0].exponential_histogram.data_points
+        del points[:]
+        points.append(point)
+        parts.append(part.SerializeToString())
+    return parts
 
 
 def joined(draw: Draw, requests: list[bytes]) -> list[bytes]:

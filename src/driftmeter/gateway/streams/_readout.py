@@ -43,7 +43,8 @@ def sketches_of(sheet: Sheet, holding: Holding) -> dict[Model, dict[Column, Sket
             sketch: Sketch = _categorical(unseen)
         else:
             sketch = _numeric(sheet, int(holding.columns[at]), lanes.get(at, ()), buckets, unseen)
-        if sketch.total:
+        # Of a column in parts, the main one tells the sum of all of them, and may come in another step than they do.
+        if sketch.total or (isinstance(sketch, NumericSketch) and sketch.sum):
             found.setdefault(model, {})[column_] = sketch
     return found
 
