@@ -25,6 +25,14 @@ pytest_plugins = ("backend_kit._fixtures",)
 hypothesis.settings.register_profile("driftmeter", derandomize=bool(os.environ.get("CI")), deadline=None)
 hypothesis.settings.load_profile("driftmeter")
 
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave slow tests out of a plain run."""
+    if item.get_closest_marker("slow") and "slow" not in item.config.option.markexpr:
+        pytest.skip("slow: pytest -m slow")
+
+
 DELTA = {Counter: AggregationTemporality.DELTA, Histogram: AggregationTemporality.DELTA}
 
 

@@ -95,6 +95,7 @@ def test_everything_is_sent_to_the_users_endpoint_too(summer, received):
     assert {delivery.signal for delivery in delivered} == {"traces", "metrics", "logs"}
 
 
+@pytest.mark.slow
 def test_the_same_flights_shuffled_stay_quiet():
     windows = _windows(_demo("--json", "--shuffle", "--rows=13000"))
     assert len(windows) >= 2

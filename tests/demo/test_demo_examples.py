@@ -54,6 +54,7 @@ def inbox():
     receiver.stop()
 
 
+@pytest.mark.slow
 def test_the_explicit_app_sends_the_same_signals(tmp_path, inbox):
     flights = load()
     trained = train(flights.head(5000), folder=tmp_path)

@@ -101,6 +101,7 @@ def test_an_end_in_peace_sends_what_there_is_and_a_restart_goes_on(gateway, back
     assert {entry["severity"] for entry in gateway.entries()} == {"INFO"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_killed_at_any_moment_it_loses_nothing_that_it_acknowledged_and_counts_nothing_twice(gateway, backend) -> None:
     rng = random.Random(5)

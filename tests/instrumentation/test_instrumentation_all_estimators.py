@@ -215,19 +215,21 @@ def test_every_estimator_keeps_its_signatures(plain, sdk) -> None:
 
 CHECKED = [
     make_pipeline(StandardScaler(), LogisticRegression()),
+    HistGradientBoostingRegressor(max_iter=5),
+    LinearRegression(),
+    KMeans(n_clusters=2, n_init=2, random_state=0),
+    SVC(),
+    UsersOwn(),
+]
+CHECKED_SLOWLY = [
     GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2),
     StackingClassifier(
         [("tree", DecisionTreeClassifier(max_depth=2, random_state=0)), ("line", LogisticRegression())], cv=2
     ),
     CalibratedClassifierCV(DecisionTreeClassifier(max_depth=2, random_state=0), cv=2),
     RandomForestClassifier(n_estimators=5, random_state=0),
-    HistGradientBoostingRegressor(max_iter=5),
-    LinearRegression(),
-    KMeans(n_clusters=2, n_init=2, random_state=0),
     GaussianProcessRegressor(),
-    SVC(),
     IsolationForest(n_estimators=5, random_state=0),
-    UsersOwn(),
 ]
 
 
@@ -237,7 +239,11 @@ def checked(model: Any) -> list[tuple[str, str, str]]:
     return [(found["check_name"], found["status"], type(found["exception"]).__name__) for found in results]
 
 
-@pytest.mark.parametrize("model", CHECKED, ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize(
+    "model",
+    [*CHECKED, *(pytest.param(model, marks=pytest.mark.slow) for model in CHECKED_SLOWLY)],
+    ids=lambda model: type(model).__name__,
+)
 def test_scikit_learns_own_checks_pass_where_they_pass_unwatched(model, sdk) -> None:
     before = checked(model)
     assert sum(status == "passed" for _, status, _ in before) > 40

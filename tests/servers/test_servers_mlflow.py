@@ -25,6 +25,7 @@ mlflow.sklearn.save_model(
 """
 
 
+@pytest.mark.slow
 def test_two_workers_send_all_under_the_name_of_the_models_metadata(serve, received, kit, folder) -> None:
     (folder / "save.py").write_text(SAVE)
     kit.run([kit.python, "save.py"], folder)
