@@ -26,7 +26,6 @@ hypothesis.settings.register_profile("driftmeter", derandomize=bool(os.environ.g
 hypothesis.settings.load_profile("driftmeter")
 
 
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave slow tests out of a plain run."""
     if item.get_closest_marker("slow") and "slow" not in item.config.option.markexpr:
