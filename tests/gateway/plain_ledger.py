@@ -51,23 +51,48 @@ class Point:
 
 @dataclass
 class Delta:
-    """The delta streams of a writer."""
+    """The delta streams of a writer, those of sketches or those of counts."""
 
     newest: int = 0
-    intervals: dict[tuple[int, int], set[Any]] = field(default_factory=dict)
+    forgotten: int = -1
+    counted: set[tuple[Any, int, int]] = field(default_factory=set)
+    last: dict[Any, Point] = field(default_factory=dict)
 
     def admit(self, point: Point, horizon: int) -> tuple[str, Value, int]:
-        if point.time <= self.newest - horizon:
+        if point.time <= max(self.forgotten, self.newest - horizon):
             return "old", 0, 0
-        interval = point.start, point.time
-        self.newest = max(self.newest, point.time)
-        known = [other for other in self.intervals if other[1] > self.newest - horizon and other != interval]
-        overlaps = any(start < point.time and point.start < time for start, time in known)
-        seen = self.intervals.setdefault(interval, set())
-        if point.stream in seen:
+        self.forget(max(self.newest, point.time), horizon)
+        outcome, value, begin = self.judge(point)
+        if outcome not in {"old", "duplicate", "undecided"}:
+            self.counted.add((point.stream, point.start, point.time))
+            last = self.last.get(point.stream)
+            if last is None or last.time < point.time:
+                self.last[point.stream] = point
+        return outcome, value, begin
+
+    def forget(self, newest: int, horizon: int) -> None:
+        self.newest = newest
+        gone = {interval for interval in self.counted if interval[2] <= newest - horizon}
+        self.forgotten = max([self.forgotten, *(time for _, _, time in gone)])
+        self.counted -= gone
+
+    def judge(self, point: Point) -> tuple[str, Value, int]:
+        overlaps = any(
+            start < point.time and point.start < time and start != point.start for _, start, time in self.counted
+        )
+        whole = "overlapping" if overlaps else "counted", point.value, point.start
+        known = self.last.get(point.stream)
+        last = known if known is not None and known.start == point.start else None
+        of_one_start = [0 if last is None else last.time]
+        of_one_start += [time for stream, start, time in self.counted if (stream, start) == (point.stream, point.start)]
+        if of_one_start == [0]:
+            return ("old", 0, 0) if point.start < self.forgotten else whole
+        if point.time <= max(of_one_start):
             return "duplicate", 0, 0
-        seen.add(point.stream)
-        return "overlapping" if overlaps else "counted", point.value, point.start
+        if last is None:
+            return "undecided", 0, 0
+        more = difference(point.value, last.value)
+        return ("overlapping", point.value, point.start) if more is None else ("extended", more, last.time)
 
 
 @dataclass
@@ -114,7 +139,8 @@ class PlainLedger:
                 self._count(key, point)
 
     def _count(self, key: Any, point: Point) -> None:
-        name = (*key, point.start if point.cumulative else -1)
+        is_sketch = isinstance(point.value, NumericSketch)
+        name = (*key, point.start) if point.cumulative else (*key, "sketches" if is_sketch else "counts")
         if name not in self.writers:
             self.writers[name] = Cumulative() if point.cumulative else Delta()
         outcome, value, begin = self.writers[name].admit(point, self.window)

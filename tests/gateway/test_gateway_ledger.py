@@ -21,11 +21,13 @@ MODELS = [Model("m"), Model("m", "", Segment("hour", "1")), Model("n", "2")]
 _values = st.lists(
     st.integers(-3, 3).map(float) | st.sampled_from([0.5, 7.25, 1000.0, -999.0, 3e38, 1e-300]), min_size=1, max_size=8
 )
+_GROWING = [1.0, -2.0, 0.5, 1.0, 7.25, 0.0, 1000.0, 3.0]
+"""So that one point may hold what another one does, and more."""
 _numeric = st.builds(
     lambda values, missing, scale: (
         NumericSketch.from_values(np.array(values)).at_scale(scale).merge(NumericSketch(missing=missing))
     ),
-    _values,
+    _values | st.integers(1, len(_GROWING)).map(lambda size: _GROWING[:size]),
     st.integers(0, 2),
     st.sampled_from([20, 19, 12, 5, 3]),
 )

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import AggregationTemporality
-from true_streams import STEP, WINDOW, World, encode_request, joined, one_by_one, parted, worlds
+from true_streams import (
+    STEP,
+    WINDOW,
+    World,
+    encode_request,
+    joined,
+    one_by_one,
+    parted,
+    worlds,
+    worlds_of_failed_exports,
+)
 
 from driftmeter import otlp
 from driftmeter.exporter._streams import Stream
@@ -105,6 +117,30 @@ def test_the_sum_of_a_sketch_in_parts_counts_also_where_its_parts_came_before() 
     (total,) = _totals(_count([*others, earlier, main])).values()
     assert others
     assert (total.columns[Column("x")].total, total.columns[Column("x")].sum) == (5, 1005.25)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_what_a_sender_adds_to_an_export_that_seems_to_have_failed_counts_once(data) -> None:
+    world = data.draw(worlds_of_failed_exports())
+    parts = [part for body in world.requests for part in parted(data.draw, body)]
+    again = data.draw(st.lists(st.sampled_from(parts), max_size=4))
+    _assert_counted_once(_count(joined(data.draw, [*parts, *again])), world)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_it_never_counts_twice_in_whatever_order_it_comes_and_what_is_lost_is_told(data) -> None:
+    world = data.draw(worlds_of_failed_exports())
+    ledger, decoder, outcomes = _ledger(), Decoder(Limits()), Counter[str]()
+    for body in _on_its_way(data.draw, world):
+        outcomes.update(ledger.apply(decoder.decode(body), now=NOW).passed)
+    counted, observed = _totals(_count([], ledger)), world.totals()
+    for model, snapshot in counted.items():
+        for column, sketch in snapshot.columns.items():
+            assert sketch.total <= observed[model].columns[column].total
+    if not outcomes["undecided"]:
+        _assert_counted_once(list(counted.values()), world)
 
 
 @settings(max_examples=15, deadline=None)

@@ -88,6 +88,113 @@ class TestDelta:
             assert outcomes(counting, request) in ({"old": 1}, {"duplicate": 1})
 
 
+def _sum(start: int, time: int, value: int, **more) -> bytes:
+    return body({"interval": (start, time), "value": value, **more})
+
+
+class TestDeltaThatGoesOn:
+    """What a sender adds to an export that seems to have failed: the start of the interval stays."""
+
+    def test_it_counts_by_what_it_is_more_and_since_the_end_of_what_was_counted(self) -> None:
+        counting = ledger()
+        assert outcomes(counting, _sum(1000, 1010, 5)) == {"counted": 1}
+        for time, value in ((1025, 9), (1035, 9), (1041, 10)):
+            assert outcomes(counting, _sum(1000, time, value)) == {"extended": 1}
+        assert outcomes(counting, _sum(1041, 1050, 2)) == {"counted": 1}
+        assert missing(counting) == {1000: 5, 1010: 4, 1030: 1, 1040: 2}
+
+    def test_the_buckets_of_a_sketch_count_by_what_they_are_more(self) -> None:
+        counting = ledger()
+        sketch = {"name": "ml.column.value", "scale": 5, "offset": 6}
+        assert outcomes(counting, body({**sketch, "counts": [1, 2, 0, 4], "total": 8.0})) == {"counted": 1}
+        later = {**sketch, "scale": 4, "offset": 2, "counts": [1, 3, 6], "interval": (1000, 1020), "total": 11.0}
+        assert outcomes(counting, body(later)) == {"extended": 1}
+        # 6 7 | 8 9 become 3 | 4, with 3 | 4 values.
+        found = taken(counting)
+        assert found[M, 1000][X].count == 7
+        more = found[M, 1010][X]
+        assert (more.positive.indexes.tolist(), more.positive.counts.tolist(), more.sum) == ([2, 4], [1, 2], 3.0)
+
+    def test_the_shorter_one_is_part_of_the_longer_one_when_it_comes_later(self) -> None:
+        counting = ledger()
+        assert outcomes(counting, _sum(1000, 1020, 9)) == {"counted": 1}
+        assert outcomes(counting, _sum(1000, 1010, 5)) == {"duplicate": 1}
+        assert missing(counting) == {1000: 9}
+
+    def test_it_goes_on_from_the_latest_point_whatever_came_last(self) -> None:
+        counting = ledger()
+        outcomes(counting, _sum(1020, 1030, 5))
+        outcomes(counting, _sum(1000, 1010, 1))
+        assert outcomes(counting, _sum(1020, 1040, 9)) == {"extended": 1}
+        assert missing(counting) == {1000: 1, 1020: 5, 1030: 4}
+
+    def test_both_in_one_request_count_once(self) -> None:
+        counting = ledger()
+        points = [{"interval": (1000, time), "value": value} for time, value in ((1020, 9), (1010, 5))]
+        assert outcomes(counting, body(*points)) == {"counted": 1, "extended": 1}
+        assert missing(counting) == {1000: 5, 1010: 4}
+
+    def test_a_stream_that_is_new_in_the_longer_one_counts_whole(self) -> None:
+        counting = ledger()
+        outcomes(counting, _sum(1000, 1010, 5, column="y"))
+        assert outcomes(counting, _sum(1000, 1020, 7)) == {"counted": 1}
+        assert missing(counting) == {1000: 7}
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            ({"value": 5}, {"value": 4}),
+            ({"name": "ml.column.value", "counts": [3, 1]}, {"name": "ml.column.value", "counts": [9, 0, 9]}),
+        ],
+        ids=["a count", "a bucket"],
+    )
+    def test_one_that_does_not_hold_the_shorter_one_is_another_process_and_counts_whole(self, first, second) -> None:
+        counting = ledger()
+        outcomes(counting, body(first))
+        assert outcomes(counting, body({**second, "interval": (1000, 1020)})) == {"overlapping": 1}
+        both = taken(counting)[M, 1000][X]
+        assert both.total == sum(point.get("value", 0) + sum(point.get("counts", [])) for point in (first, second))
+
+    def test_what_holds_more_than_the_last_point_alone_is_undecided_and_does_not_count(self) -> None:
+        counting = ledger()
+        outcomes(counting, _sum(1000, 1010, 5))
+        outcomes(counting, _sum(1010, 1020, 2))
+        request = _sum(1000, 1030, 9)
+        assert [outcomes(counting, request) for _ in range(2)] == [{"undecided": 1}] * 2
+        assert outcomes(counting, _sum(1020, 1030, 2)) == {"counted": 1}
+        assert missing(counting) == {1000: 5, 1010: 2, 1020: 2}
+
+    def test_it_goes_on_from_a_point_that_ended_a_window_ago(self) -> None:
+        counting = ledger()
+        outcomes(counting, _sum(1000, 1010, 5))
+        outcomes(counting, _sum(1005, 1200, 1, column="y"))
+        assert outcomes(counting, _sum(1000, 1210, 9)) == {"extended": 1}
+        assert missing(counting) == {1000: 5, 1010: 4}
+
+    def test_what_may_hold_a_point_that_is_forgotten_is_old(self) -> None:
+        counting = ledger()
+        for start, time in ((1000, 1010), (1010, 1020), (1100, 1200)):
+            assert outcomes(counting, _sum(start, time, 1)) == {"counted": 1}
+        assert outcomes(counting, _sum(1000, 1210, 9)) == {"old": 1}
+        assert sum(missing(counting).values()) == 3
+
+    def test_streams_that_are_let_go_of_leave_the_others_as_they_were(self) -> None:
+        counting = ledger()
+        names = [f"c{at}" for at in range(1500)]
+        outcomes(counting, body(*({"column": name, "interval": (800, 810)} for name in names)))
+        outcomes(counting, body({"column": "z", "value": 3}, {"column": names[700], "value": 4}))
+        counting.take()
+        counting.expire(now=NOW)
+        assert counting.streams == 2
+        later = {"interval": (1000, 1020)}
+        told = outcomes(
+            counting, body({"column": names[700], "value": 9, **later}, {"column": "z", "value": 5, **later})
+        )
+        assert told == {"extended": 2}
+        found = taken(counting)[M, 1010]
+        assert (found[Column(names[700])].missing, found[Column("z")].missing) == (5, 2)
+
+
 class TestCumulative:
     def test_a_point_counts_by_what_it_is_more_and_since_the_last_one(self) -> None:
         counting = ledger()

@@ -45,6 +45,12 @@ class World:
     observed: list[Snapshot] = field(default_factory=list)
     by_step: dict[tuple[Model, int], list[Snapshot]] = field(default_factory=dict)
 
+    def observe(self, made: Snapshot) -> Snapshot:
+        """Note what was observed, and return it."""
+        self.observed.append(made)
+        self.by_step.setdefault((made.model, made.start // STEP * STEP), []).append(made)
+        return made
+
     def totals(self) -> dict[Model, Snapshot]:
         """Return all that was observed, by model."""
         by_model: dict[Model, list[Snapshot]] = {}
@@ -82,14 +88,38 @@ def worlds(draw: Draw, *, temporality: AggregationTemporality) -> World:
                 stream = Stream(temporality, start=now)
             start, now = now, now + draw(st.sampled_from([5, 10, 25]))
             for model in draw(st.sets(st.sampled_from(MODELS), min_size=interval == 0, max_size=2)):
-                made = _snapshot(draw, model, start, now)
-                world.observed.append(made)
-                world.by_step.setdefault((model, start // STEP * STEP), []).append(made)
-                stream.add([made])
+                stream.add([world.observe(_snapshot(draw, model, start, now))])
             metrics = stream.collect(now, limit=1000)
             if metrics:
                 world.requests.append(encode_request(metrics, replica))
     return world
+
+
+@st.composite
+def worlds_of_failed_exports(draw: Draw) -> World:
+    """Return the life of replicas that send deltas, and add the next interval to one whose export seems to have failed.
+
+    It seems so to the replica: of those exports some have arrived.
+    """
+    world = World()
+    for replica in range(draw(st.integers(1, 2))):
+        now = 10_000 + draw(st.integers(0, 9))
+        for failures in draw(st.lists(st.integers(0, 2), min_size=1, max_size=3)):
+            adding = Stream(AggregationTemporality.CUMULATIVE, start=now)
+            for attempt in range(failures + 1):
+                start, now = now, now + draw(st.sampled_from([5, 10, 25]))
+                adding.add([world.observe(_snapshot(draw, MODELS[0], start, now))])
+                request = _as_deltas(encode_request(adding.collect(now, limit=1000), replica))
+                if attempt == failures or draw(st.booleans()):
+                    world.requests.append(request)
+    return world
+
+
+def _as_deltas(body: bytes) -> bytes:
+    request = ExportMetricsServiceRequest.FromString(body)
+    for metric in request.resource_metrics[0].scope_metrics[0].metrics:
+        getattr(metric, metric.WhichOneof("data")).aggregation_temporality = AggregationTemporality.DELTA.value
+    return request.SerializeToString()
 
 
 def parted(draw: Draw, body: bytes) -> list[bytes]:

@@ -1,7 +1,8 @@
 """What is new in a request: of each point an outcome, since when it counts, and how much.
 
-A delta point counts whole, from its start on, unless its interval was counted before. A running total counts by what
-it has grown since the stream's last point, and from then on.
+A delta point counts whole, from its start on, unless its interval was counted before; if a shorter one of its start
+was, by what it is more, from the end of that on. A running total counts by what it has grown since the stream's last
+point, and from then on.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from functools import cached_property
 
 import numpy as np
 
-from driftmeter.gateway.streams._cumulatives import HISTOGRAM, NUMBER, Before, Cumulatives, First, Given, Last
+from driftmeter.gateway.streams._cumulatives import Cumulatives, First
+from driftmeter.gateway.streams._deltas import Deltas
 from driftmeter.gateway.streams._identity import Series
 from driftmeter.gateway.streams._intervals import by_interval
-from driftmeter.gateway.streams._outcomes import NONE, RESET, Codes
+from driftmeter.gateway.streams._last import HISTOGRAM, NUMBER, Before, Given, Last
+from driftmeter.gateway.streams._origins import Origin
+from driftmeter.gateway.streams._outcomes import EXTENDED, NONE, OVERLAPPING, RESET, Codes
 from driftmeter.gateway.streams._received import Group, Received
 from driftmeter.gateway.streams._room import Room
 from driftmeter.gateway.streams._streams import Shard
@@ -78,15 +82,51 @@ class Admission:
             now: When they came.
             room: What there is left for streams that are new.
         """
-        starts, times = self._received.starts[points], self._received.times[points]
         if group.cumulative:
-            for (start, time), members in by_interval(starts, times):
+            for (start, time), members in by_interval(self._received.starts[points], self._received.times[points]):
                 writer = shard.cumulatives(group.origin, start, now)
                 self._admit_totals(writer, start, time, points[members], room)
         else:
-            deltas = shard.deltas(group.origin, now)
-            series = self._series(points)
-            self.codes[points] = deltas.admit(series, starts, times, horizon=self._horizon, room=room)
+            self._admit_deltas(shard, group.origin, points, now, room)
+
+    def begin_anew(self, places: Int64Array) -> None:
+        """Let points count whole, since what was known of their streams turns out to be no part of them."""
+        anew = places[self.codes[places] == EXTENDED]
+        self.codes[places] = RESET
+        self.codes[anew] = OVERLAPPING
+        self.begins[anew] = self._received.starts[anew]
+
+    def _admit_deltas(self, shard: Shard, origin: Origin, points: Int64Array, now: int, room: Room) -> None:
+        sketches, counts = points[points < self._sketches], points[points >= self._sketches]
+        if len(sketches):
+            writer = shard.deltas(origin, HISTOGRAM, now)
+            before = self._take(writer, sketches, self._given_sketches, sketches, room)
+            if before is not None:
+                self.before.append(before)
+        if len(counts):
+            writer = shard.deltas(origin, NUMBER, now)
+            before = self._take(writer, counts, self._given_counts, counts - self._sketches, room)
+            if before is not None:
+                self._grow(before)
+
+    def _take(self, writer: Deltas, points: Int64Array, given: Given, rows: Int64Array, room: Room) -> Before | None:
+        intervals = self._received.starts[points], self._received.times[points]
+        codes, before = writer.admit(self._series(points), intervals, given, rows, horizon=self._horizon, room=room)
+        self.codes[points] = codes
+        return None if before is None else self._since(before, points[before.places])
+
+    def _since(self, before: Before, places: Int64Array) -> Before:
+        """Let points begin where the last ones of their streams end, if there are any."""
+        known = before.points["time"]
+        self.begins[places] = np.where(known >= 0, known, self.begins[places])
+        return Before(places, before.points, before.lists)
+
+    def _grow(self, before: Before) -> None:
+        """Let counts count by what they are more."""
+        at = before.places - self._sketches
+        grown = self.counts[at] - before.points["count"]
+        self.begin_anew(before.places[grown < 0])
+        self.counts[at[grown >= 0]] = grown[grown >= 0]
 
     def _series(self, points: Int64Array) -> list[Series]:
         series = self._received.series
@@ -105,10 +145,7 @@ class Admission:
         if len(counts):
             rows = counts - self._sketches
             before = self._advance(writer, writer.numbers, counts, self._given_counts, rows, first=first, room=room)
-            at = before.places - self._sketches
-            grown = self.counts[at] - before.points["count"]
-            self.codes[before.places[grown < 0]] = RESET
-            self.counts[at[grown >= 0]] = grown[grown >= 0]
+            self._grow(before)
 
     def _advance(
         self,
@@ -123,7 +160,4 @@ class Admission:
     ) -> Before:
         codes, before = writer.advance(last, self._series(points), given, rows, first=first, room=room)
         self.codes[points] = codes
-        places = points[before.places]
-        known = before.points["time"]
-        self.begins[places] = np.where(known >= 0, known, self.begins[places])
-        return Before(places, before.points, before.lists)
+        return self._since(before, points[before.places])

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from driftmeter import otlp
-from driftmeter.gateway.streams._cumulatives import Before
+from driftmeter.gateway.streams._last import Before
 from driftmeter.gateway.streams._ragged import ranges, run
 from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
 

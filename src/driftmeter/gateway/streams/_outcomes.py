@@ -11,12 +11,15 @@ import numpy.typing as npt
 
 from driftmeter.gateway.streams._identity import ShardKey
 
-PASSED: Final = ("counted", "overlapping", "reset", "duplicate", "old", "first")
-COUNTED, OVERLAPPING, RESET, DUPLICATE, OLD, FIRST = range(len(PASSED))
+PASSED: Final = ("counted", "overlapping", "extended", "reset", "duplicate", "old", "undecided", "first")
+COUNTED, OVERLAPPING, EXTENDED, RESET, DUPLICATE, OLD, UNDECIDED, FIRST = range(len(PASSED))
 REFUSED: Final = ("future", "models", "columns", "streams", "open_columns", "counts")
-FUTURE, MODELS, COLUMNS, STREAMS, OPEN_COLUMNS, COUNTS = range(len(PASSED), len(PASSED) + len(REFUSED))
+FUTURE, MODELS, COLUMNS, STREAMS, OPEN_COLUMNS, TOO_MUCH = range(len(PASSED), len(PASSED) + len(REFUSED))
 NONE: Final = -1
 """Of a point that is not looked at: it was refused before, or is skipped."""
+
+COUNTS: Final = np.isin(np.arange(len(PASSED) + len(REFUSED) + 1), (COUNTED, OVERLAPPING, EXTENDED, RESET))
+"""Whether points of an outcome count, whole or in part; `NONE`, -1, is the last one."""
 
 Codes = npt.NDArray[np.int8]
 """For each point one of the above."""
@@ -28,8 +31,10 @@ class Outcomes:
 
     Attributes:
         passed: How many were taken, by what they were: ``counted``; ``overlapping``, counted although another interval
-            of the same writer overlaps theirs (most often two processes that go by one identity); ``reset``, counted
-            whole since a running total fell; ``duplicate``, counted before; ``old``, older than what was counted;
+            of the same writer overlaps theirs (most often two processes that go by one identity); ``extended``, a delta
+            that goes on from a shorter one of the same start, and counts by what it is more; ``reset``, counted whole
+            since a running total fell; ``duplicate``, counted before; ``old``, older than what was counted;
+            ``undecided``, a delta that holds something that was counted, nobody knows how much, and is not counted;
             ``first``, a running total that began too long ago to be counted; ``without_value``.
         refused: How many were refused, by reason.
         shards: The parts of the state that changed.

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from driftmeter import otlp
 from driftmeter.gateway.streams._admission import Admission
-from driftmeter.gateway.streams._cumulatives import Before
 from driftmeter.gateway.streams._differences import growth
-from driftmeter.gateway.streams._outcomes import COUNTED, COUNTS, OPEN_COLUMNS, OVERLAPPING, PASSED, REFUSED, RESET
+from driftmeter.gateway.streams._last import Before, joined
+from driftmeter.gateway.streams._outcomes import COUNTS, OPEN_COLUMNS, TOO_MUCH
 from driftmeter.gateway.streams._received import Piece, Received
 from driftmeter.gateway.streams._sheet import Sheet
 from driftmeter.gateway.streams._sums import Sums
 from driftmeter.typing import BoolArray, Int64Array
-
-_COUNT: Final = np.isin(np.arange(len(PASSED) + len(REFUSED) + 1), (COUNTED, OVERLAPPING, RESET))
-"""Whether points of an outcome count; `NONE`, -1, is the last one."""
 
 
 class _Part(NamedTuple):
@@ -42,9 +38,9 @@ class Posting:
         self._received = received
         self._admission = admission
         self._first_count = len(received.series) - len(received.counts)
-        before = _joined(admission.before)
+        before = joined(admission.before)
         self._parts = [part for piece in received.pieces for part in self._split(piece, before)]
-        self._counting = _COUNT[admission.codes]
+        self._counting = COUNTS[admission.codes]
         self._counting[: self._first_count] = False
         self._counting[self._first_count :] &= admission.counts > 0
         for part in self._parts:
@@ -54,7 +50,7 @@ class Posting:
         """Return a piece's sketches that count, whole or by their growth."""
         sketches = piece.histograms
         codes = self._admission.codes[piece.first : piece.first + len(sketches.counts)]
-        whole = _COUNT[codes]
+        whole = COUNTS[codes]
         if before is not None:
             inside = (before.places >= piece.first) & (before.places < piece.first + len(codes))
             whole[before.places[inside] - piece.first] = False
@@ -62,7 +58,7 @@ class Posting:
             if len(changed.places):
                 rows = changed.places - piece.first
                 grown, fallen = growth(sketches, rows, changed)
-                codes[rows[fallen]] = RESET
+                self._admission.begin_anew(changed.places[fallen])
                 whole[rows[fallen]] = True
                 some = np.flatnonzero(~fallen & _holds_any(grown))
                 yield _Part(grown, some, changed.places[some])
@@ -85,7 +81,7 @@ class Posting:
             points = np.flatnonzero(here[self._first_count :]) + self._first_count
             if len(points):
                 fits = sheet.add_counts(places[points], self._admission.counts[points - self._first_count])
-                self._admission.codes[points[~fits]] = COUNTS
+                self._admission.codes[points[~fits]] = TOO_MUCH
 
     def _places(self, sheet: Sheet, here: BoolArray, sums: Sums, room: int) -> Int64Array:
         """Return the lane or cell of each point; those that have none are not ``here`` any more."""
@@ -111,22 +107,13 @@ class Posting:
                 rows, points = rows[chosen], points[chosen]
             if len(rows):
                 fits = sheet.add_sketches(part.histograms, rows, places[points])
-                self._admission.codes[points[~fits]] = COUNTS
+                self._admission.codes[points[~fits]] = TOO_MUCH
 
 
 def _holds_any(sketches: otlp.Histograms) -> BoolArray:
     """Whether a sketch holds anything: of a column in parts the main one tells the sum of all of them."""
     holds_any: BoolArray = (sketches.counts > 0) | (sketches.sums != 0)
     return holds_any
-
-
-def _joined(parts: Sequence[Before]) -> Before | None:
-    if len(parts) <= 1:
-        return parts[0] if parts else None
-    places, points = (
-        np.concatenate(arrays) for arrays in zip(*((part.places, part.points) for part in parts), strict=True)
-    )
-    return Before(places, points, list(chain.from_iterable(part.lists for part in parts)))
 
 
 def _changed(before: Before, inside: BoolArray, piece: Piece) -> Before:

@@ -1,10 +1,10 @@
-"""Ragged arrays: lists of different lengths, one after the other in one array."""
+"""Ragged arrays: lists of different lengths, one after the other in one array; and arrays that grow."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from driftmeter.typing import Int64Array
+from driftmeter.typing import AnyArray, Int64Array
 
 
 def run(places: Int64Array) -> slice | None:
@@ -26,3 +26,12 @@ def ranges(starts: Int64Array, sizes: Int64Array) -> Int64Array:
     places: Int64Array = np.repeat(starts - (ends - sizes), sizes)
     places += np.arange(len(places))
     return places
+
+
+def grown(array: AnyArray, size: int, fill: float) -> AnyArray:
+    """Return an array that has at least that size, the same one if it has; what is new is ``fill``."""
+    if size <= len(array):
+        return array
+    longer = np.full(max(size, len(array) * 3 // 2), fill, dtype=array.dtype)
+    longer[: len(array)] = array
+    return longer

@@ -22,9 +22,9 @@ from driftmeter import otlp
 from driftmeter.gateway.streams._arena import Arena
 from driftmeter.gateway.streams._identity import ShardKey
 from driftmeter.gateway.streams._index import Index
-from driftmeter.gateway.streams._ragged import ranges
+from driftmeter.gateway.streams._ragged import grown, ranges
 from driftmeter.sketches import MAX_BUCKETS, MAX_SCALE, MIN_SCALE
-from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
+from driftmeter.typing import BoolArray, Float64Array, Int64Array
 
 _WIDE: Final = 1024
 """Windows that have grown beyond may hold more buckets than a sketch has."""
@@ -232,15 +232,6 @@ class Sheet:
 def sides_of(lanes: Int64Array) -> Int64Array:
     """Return the two sides of each lane, or of each point."""
     return (2 * lanes[:, None] + (0, 1)).ravel()
-
-
-def grown(array: AnyArray, size: int, fill: float) -> AnyArray:
-    """Return an array that has at least that size, the same one if it has; what is new is ``fill``."""
-    if size <= len(array):
-        return array
-    longer = np.full(max(size, len(array) * 3 // 2), fill, dtype=array.dtype)
-    longer[: len(array)] = array
-    return longer
 
 
 def _joining_scales(indexes: Int64Array, starts: Int64Array) -> Int64Array:

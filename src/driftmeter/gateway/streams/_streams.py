@@ -1,7 +1,7 @@
 """The streams of one model in one service: who sends them, and what of each point has not been counted before.
 
-delta        the intervals that were counted     a point of another interval counts whole
-cumulative   the last point                      a later one counts by how much it is more
+delta        the last point, and the intervals that were counted     a point of another start counts whole
+cumulative   the last point                                          a later one counts by how much it is more
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+import numpy as np
+
 from driftmeter.gateway.streams._cumulatives import Cumulatives
 from driftmeter.gateway.streams._deltas import Deltas
+from driftmeter.gateway.streams._last import HISTOGRAM, NUMBER, Last
 from driftmeter.gateway.streams._origins import Origin
 from driftmeter.schema import Column
 
@@ -19,7 +22,9 @@ _RESOURCES: Final = 8
 """Different resources that are kept of a model's writers; most are alike but for what names each of them."""
 
 _Key: TypeAlias = tuple[bytes, int]
-"""A writer: its origin, and the start of its running totals, or -1."""
+"""A writer: its origin, and the start of its running totals, or what stands for deltas."""
+_DELTAS: Final = {HISTOGRAM: -1, NUMBER: -2}
+"""Deltas of sketches, and of counts."""
 
 
 @dataclass(slots=True)
@@ -36,11 +41,12 @@ class Shard:
     columns: dict[Column, None] = field(default_factory=dict)
     resources: list[Mapping[str, Any]] = field(default_factory=list)
 
-    def deltas(self, origin: Origin, now: int) -> Deltas:
-        """Return the delta streams of an origin, which are touched."""
-        writer = self.writers.get((origin.key, -1))
+    def deltas(self, origin: Origin, points: np.dtype[np.void], now: int) -> Deltas:
+        """Return the delta streams of an origin, of the type `HISTOGRAM` or `NUMBER`; they are touched."""
+        key = origin.key, _DELTAS[points]
+        writer = self.writers.get(key)
         if not isinstance(writer, Deltas):
-            writer = self.writers[origin.key, -1] = Deltas(self._resource_of(origin))
+            writer = self.writers[key] = Deltas(self._resource_of(origin), Last.of(points))
         writer.touched = max(writer.touched, now)
         return writer
 
