@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from driftmeter.config._keys import check_bounds as _check_bounds
-from driftmeter.config._keys import key as _key
+from driftmeter.config._keys import check_bounds, key
 from driftmeter.config._values import boolean, duration, durations, integer, number, one_of, some_of, text, texts
 from driftmeter.exceptions import ConfigError
 from driftmeter.schema import DISTANCES, KINDS, Kind
@@ -24,19 +23,19 @@ MOST_SECONDS: Final = 366 * 86_400.0
 class _VerdictConfig:
     """What a model and each of its columns can have of their own; a column's key wins over its model's."""
 
-    ignore: bool = _key(
+    ignore: bool = key(
         default=False, parse=boolean, says="leave it out: no sketches and no signals; calls are traced all the same"
     )
-    distance: str = _key("", partial(one_of, names=DISTANCES), "the distance to report; by default the general one")
-    alpha: float | None = _key(None, number, "its own rate, held to in each window", above=0, most=0.5)
-    effect_floor: float | None = _key(None, number, "share of rows that must have moved", least=0, most=1)
-    threshold: float | None = _key(
+    distance: str = key("", partial(one_of, names=DISTANCES), "the distance to report; by default the general one")
+    alpha: float | None = key(None, number, "its own rate, held to in each window", above=0, most=0.5)
+    effect_floor: float | None = key(None, number, "share of rows that must have moved", least=0, most=1)
+    threshold: float | None = key(
         None,
         number,
         "a fixed distance in place of the calibrated verdict; small windows exceed it by chance",
         least=0,
     )
-    critical: bool | None = _key(
+    critical: bool | None = key(
         default=None, parse=boolean, says="a verdict that turns to 1 is an error, not a warning"
     )
 
@@ -45,39 +44,39 @@ class _VerdictConfig:
 class ColumnConfig(_VerdictConfig):
     """What holds for one column of one model."""
 
-    kind: Kind | None = _key(
+    kind: Kind | None = key(
         None, partial(one_of, names=KINDS), "numeric or categorical; by default the column's type decides"
     )
-    category_names: str = _key(
+    category_names: str = key(
         "plain",
         partial(one_of, names=("plain", "hashed", "withheld")),
         "how its categories are told: plain, hashed (a digest for each), or withheld (their number alone)",
     )
 
     def __post_init__(self) -> None:
-        _check_bounds(self)
+        check_bounds(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig(_VerdictConfig):
     """What holds for one model; its name is the key it stands under."""
 
-    match: str = _key("", text, "class name of the model objects that this is about; by default the model's name")
-    version: str = _key("", text, "the model's version")
-    baseline: tuple[str, ...] = _key((), texts, "paths of the model's baseline files, one of a kind")
-    compare_with: str = _key(
+    match: str = key("", text, "class name of the model objects that this is about; by default the model's name")
+    version: str = key("", text, "the model's version")
+    baseline: tuple[str, ...] = key((), texts, "paths of the model's baseline files, one of a kind")
+    compare_with: str = key(
         "", text, "another model, `name` or `name@version`, whose windows this one's are compared with, as drift"
     )
-    segments: tuple[str, ...] | None = _key(
+    segments: tuple[str, ...] | None = key(
         None, texts, "columns whose values get sketches and signals of their own; by default the general ones"
     )
-    min_rows: int | None = _key(None, integer, "fewer rows in a window give no verdict", least=1)
+    min_rows: int | None = key(None, integer, "fewer rows in a window give no verdict", least=1)
     columns: Mapping[str, ColumnConfig] = field(
         default_factory=dict, metadata={"of": ColumnConfig, "says": "by column name"}
     )
 
     def __post_init__(self) -> None:
-        _check_bounds(self)
+        check_bounds(self)
         for name in self.segments or ():
             if not self.may_tell_values(name):
                 raise ConfigError(
@@ -94,100 +93,100 @@ class ModelConfig(_VerdictConfig):
 class Config:
     """Everything that can be set. Durations are in seconds here; as text also '250ms', '30s', '1m', '1h'."""
 
-    enabled: bool = _key(default=True, parse=boolean, says="watch at all")
-    baseline: tuple[str, ...] = _key((), texts, "paths of baseline files; each is used by the model it describes")
-    model_name: str = _key("", text, "name of the model, in a service that has one")
-    model_version: str = _key("", text, "version of the model, in a service that has one")
-    training: bool = _key(default=True, parse=boolean, says="a span and a duration for each training of a model")
-    capture: str = _key(
+    enabled: bool = key(default=True, parse=boolean, says="watch at all")
+    baseline: tuple[str, ...] = key((), texts, "paths of baseline files; each is used by the model it describes")
+    model_name: str = key("", text, "name of the model, in a service that has one")
+    model_version: str = key("", text, "version of the model, in a service that has one")
+    training: bool = key(default=True, parse=boolean, says="a span and a duration for each training of a model")
+    capture: str = key(
         "none",
         partial(one_of, names=("none", "predictions")),
         "what spans tell of values: none, or the predictions of batches of up to 10 rows",
     )
-    signals: bool = _key(
+    signals: bool = key(
         default=True, parse=boolean, says="compare windows in this process; false where a gateway does it"
     )
-    exemplars: bool = _key(
+    exemplars: bool = key(
         default=True,
         parse=boolean,
         says="while a verdict is 1, point out a few traces of rows in the bins that gained the most",
     )
-    window: float = _key(
+    window: float = key(
         3600.0, duration, "how much traffic one verdict speaks of, up to 366 days", least=0.001, most=MOST_SECONDS
     )
-    step: float = _key(
+    step: float = key(
         60.0,
         duration,
         f"how often windows are evaluated; at most the window, which may have {MAX_STEPS} steps",
         least=0.001,
         most=MOST_SECONDS,
     )
-    grace: float = _key(0.0, duration, "how long after its end a step waits for late rows", least=0, most=MOST_SECONDS)
-    previous_window: bool = _key(
+    grace: float = key(0.0, duration, "how long after its end a step waits for late rows", least=0, most=MOST_SECONDS)
+    previous_window: bool = key(
         default=False, parse=boolean, says="compare each window with the one before it, as drift"
     )
-    seasonal: tuple[float, ...] = _key(
+    seasonal: tuple[float, ...] = key(
         (), durations, "compare each window with the one so long before it, such as `24h, 7d`, as drift"
     )
-    learn_rows: int = _key(
+    learn_rows: int = key(
         10_000, integer, "rows that a model without any baseline is compared with later, as drift; 0: none", least=0
     )
-    distance: str = _key("psi", partial(one_of, names=DISTANCES), f"the distance to report: {', '.join(DISTANCES)}")
-    alpha: float = _key(0.001, number, "false discovery rate of a window's verdicts", above=0, most=0.5)
-    alpha_repeated: float = _key(
+    distance: str = key("psi", partial(one_of, names=DISTANCES), f"the distance to report: {', '.join(DISTANCES)}")
+    alpha: float = key(0.001, number, "false discovery rate of a window's verdicts", above=0, most=0.5)
+    alpha_repeated: float = key(
         0.05,
         number,
         "the same where the window before says so too; 0: each window speaks for itself",
         least=0,
         most=0.5,
     )
-    effect_floor: float = _key(
+    effect_floor: float = key(
         0.03, number, "share of rows that must have moved between bins for a verdict", least=0, most=1
     )
-    quality_floor: float = _key(
+    quality_floor: float = key(
         0.005, number, "by how much a bad-value ratio must exceed the baseline's for a verdict", least=0, most=1
     )
-    min_rows: int = _key(50, integer, "fewer rows in a window give no verdict", least=1)
-    volume_floor: float = _key(
+    min_rows: int = key(50, integer, "fewer rows in a window give no verdict", least=1)
+    volume_floor: float = key(
         0.3, number, "by how much a window's rows must differ from the usual, as a share of it, for a verdict", least=0
     )
-    segments: tuple[str, ...] = _key((), texts, "columns whose values get sketches and signals of their own")
-    max_segments: int = _key(20, integer, "values of one such column; the rest is `__other__`", least=1, most=1000)
-    emit: tuple[str, ...] = _key(
+    segments: tuple[str, ...] = key((), texts, "columns whose values get sketches and signals of their own")
+    max_segments: int = key(20, integer, "values of one such column; the rest is `__other__`", least=1, most=1000)
+    emit: tuple[str, ...] = key(
         (),
         partial(some_of, names=("bins",)),
         "what to send of each numeric column beside its sketch: `bins`, a histogram with explicit bounds, those of the "
         "bins that its baseline is compared on",
     )
-    overflow: str = _key(
+    overflow: str = key(
         "flush", partial(one_of, names=("flush", "drop")), "what a full row buffer does: flush (no loss) or drop"
     )
-    buffer_bytes: int = _key(1 << 20, integer, "size of one model's row buffer", least=1024)
-    max_models: int = _key(50, integer, "models watched in one process", least=1)
-    max_columns: int = _key(500, integer, "features watched of one model", least=1)
-    max_categories: int = _key(100, integer, "categories kept apart beside the baseline's", least=0)
-    category_secret: str = _key(
+    buffer_bytes: int = key(1 << 20, integer, "size of one model's row buffer", least=1024)
+    max_models: int = key(50, integer, "models watched in one process", least=1)
+    max_columns: int = key(500, integer, "features watched of one model", least=1)
+    max_categories: int = key(100, integer, "categories kept apart beside the baseline's", least=0)
+    category_secret: str = key(
         "",
         text,
         "what digests of hashed category names are keyed with, the same in all processes; without one they can be "
         "guessed",
         secret=True,
     )
-    gpu_metrics: bool = _key(default=True, parse=boolean, says="tell of the machine's GPUs, where there is a driver")
-    gpu_interval: float = _key(15.0, duration, "how often GPUs are asked", least=1, most=3600)
-    host_metrics: bool = _key(
+    gpu_metrics: bool = key(default=True, parse=boolean, says="tell of the machine's GPUs, where there is a driver")
+    gpu_interval: float = key(15.0, duration, "how often GPUs are asked", least=1, most=3600)
+    host_metrics: bool = key(
         default=True, parse=boolean, says="tell of the process and its host; off where a collector's hostmetrics do"
     )
-    call_resources: bool = _key(
+    call_resources: bool = key(
         default=False, parse=boolean, says="the process's CPU time and memory on the span of each call"
     )
-    max_points: int = _key(20_000, integer, "sketch data points in one export", least=1)
+    max_points: int = key(20_000, integer, "sketch data points in one export", least=1)
     models: Mapping[str, ModelConfig] = field(
         default_factory=dict, metadata={"of": ModelConfig, "says": "by model name"}
     )
 
     def __post_init__(self) -> None:
-        _check_bounds(self)
+        check_bounds(self)
         if self.step > self.window:
             raise ConfigError(f"step must be at most window, {self.window:g} s; got {self.step:g} s")
         if self.window > MAX_STEPS * self.step:
