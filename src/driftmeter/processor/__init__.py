@@ -4,10 +4,10 @@ from driftmeter.processor._binned import Binned
 from driftmeter.processor._bins import PLAIN_BINS, Bins, baseline_bins, bins_of
 from driftmeter.processor._comparison import Comparer, Verdict
 from driftmeter.processor._counts import Counts
+from driftmeter.processor._evaluation import Comparison, Evaluation
 from driftmeter.processor._finding import Finding
 from driftmeter.processor._grid import MAX_BINS, CategoricalGrid, NumericGrid
 from driftmeter.processor._grid_making import make_grids
-from driftmeter.processor._model import Comparison, Evaluation
 from driftmeter.processor._processor import Processor, Watched
 from driftmeter.processor._rules import ColumnRules, Rules
 from driftmeter.processor._signals import Signals

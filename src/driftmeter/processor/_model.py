@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, Protocol
 from zlib import crc32
 
 from driftmeter.baseline import Baseline, Provenance
 from driftmeter.config import Config
-from driftmeter.processor._comparison import Comparer, Verdict
+from driftmeter.processor._comparison import Comparer
+from driftmeter.processor._evaluation import SKEW_KINDS, Comparison, Evaluation
 from driftmeter.processor._experience import Experience
 from driftmeter.processor._finding import Finding
 from driftmeter.processor._history import History
@@ -28,8 +29,6 @@ from driftmeter.schema import Model
 from driftmeter.sketches import Snapshot
 
 _logger = logging.getLogger("driftmeter")
-_SKEW_KINDS: Final = ("training", "validation")
-"""In this order one of them says what values are usual."""
 _SECOND: Final = 1_000_000_000
 _OF_THE_HOST: Final = frozenset({"_host", "_rules", "_moving", "_keeps_history"})
 """Attributes of a `ModelProcessor` that are not kept with it."""
@@ -54,36 +53,6 @@ class Host(Protocol):
     def is_watched(self, model: Model) -> bool:
         """Whether other models are compared with this one, so that its windows are kept."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The verdicts of one window against one baseline."""
-
-    baseline: Provenance
-    verdicts: Sequence[Verdict]
-
-    @property
-    def word(self) -> str:
-        """Skew or drift, by the baseline's kind."""
-        return "skew" if self.baseline.kind in _SKEW_KINDS else "drift"
-
-    @property
-    def share(self) -> float | None:
-        """The share of features with a verdict of 1, or None when no feature has one."""
-        features = [verdict.detected for verdict in self.verdicts if verdict.column.role == "feature"]
-        return sum(features) / len(features) if features else None
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """All that one window of one model says; it ended at ``end``, Unix nanoseconds."""
-
-    model: Model
-    end: int
-    rows: int
-    comparisons: Sequence[Comparison] = ()
-    findings: Sequence[Finding] = ()
 
 
 class ModelProcessor:
@@ -187,14 +156,14 @@ class ModelProcessor:
             self._given[baseline.kind] = given
             watched = replace(baseline, snapshot=self._rules.without_ignored(baseline.snapshot))
             self._comparers[baseline.kind] = Comparer(watched)
-            if baseline.kind in _SKEW_KINDS:
+            if baseline.kind in SKEW_KINDS:
                 self._usuals[baseline.kind] = Usual(watched)
             self._suspicions.pop(baseline.kind, None)
         if self._given and self._learned:
             # What was learned for want of a baseline is none any more.
             self._learned = False
             self._comparers = {kind: found for kind, found in self._comparers.items() if kind in self._given}
-        usual = next((self._usuals[kind] for kind in _SKEW_KINDS if kind in self._usuals), None)
+        usual = next((self._usuals[kind] for kind in SKEW_KINDS if kind in self._usuals), None)
         if usual is not None and usual is not self._usual:
             self._usual = usual
             # What was checked against another baseline, or none, is no part of a window that speaks of this one.

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config
-from driftmeter.processor._model import Evaluation, ModelProcessor
+from driftmeter.processor._evaluation import Evaluation
+from driftmeter.processor._model import ModelProcessor
 from driftmeter.processor._signals import Signals, Values, add_evaluation
 from driftmeter.processor._turns import Event, Turns
 from driftmeter.schema import Model

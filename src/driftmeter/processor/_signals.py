@@ -8,8 +8,8 @@ from typing import Any, Final, TypeAlias
 
 from driftmeter import otlp, semconv
 from driftmeter.baseline import Provenance
+from driftmeter.processor._evaluation import Comparison, Evaluation
 from driftmeter.processor._finding import Finding
-from driftmeter.processor._model import Comparison, Evaluation
 from driftmeter.schema import Column, Model
 
 _SECOND: Final = 1_000_000_000

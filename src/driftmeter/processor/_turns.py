@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 
 from driftmeter import semconv
 from driftmeter.baseline import Provenance
+from driftmeter.processor._evaluation import Evaluation
 from driftmeter.processor._finding import Finding
-from driftmeter.processor._model import Evaluation
 from driftmeter.processor._signals import Attributes, comparison_attributes, finding_attributes
 from driftmeter.processor._words import (
     describe,
