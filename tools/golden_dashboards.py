@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from driftmeter.config import load
-from driftmeter.dashboards import Settings, grafana_dashboards
+from driftmeter.dashboards import Settings, datadog_dashboards, grafana_dashboards
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests/dashboards/golden"
 CASES = ("segments",)
@@ -22,7 +22,8 @@ def files(case: str) -> Iterator[tuple[Path, str]]:
     """Yield each file of a case, and what it must hold."""
     folder = FOLDER / case
     config = load(environ={}, folder=folder, overrides=yaml.safe_load((folder / "config.yaml").read_text()))
-    for name, text in grafana_dashboards(Settings(config=config)).items():
+    settings = Settings(config=config)
+    for name, text in {**grafana_dashboards(settings), **datadog_dashboards(settings)}.items():
         yield folder / name, text
 
 

@@ -44,6 +44,19 @@ def test_a_folder_that_cannot_be_written_to_is_named(run, tmp_path) -> None:
     assert "output must be a folder that can be written to; file/below: " in result.output
 
 
+def test_datadogs_need_no_extra(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "grafana_foundation_sdk", None)
+    (tmp_path / "driftmeter.yaml").write_text("{segments: [origin]}")
+    arguments = ["dashboards", "datadog", "--config", "driftmeter.yaml", "-o", "made"]
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.output.split()) == (0, ["made/datadog-overview.json", "made/datadog-model.json"])
+    for line in result.output.split():
+        text = (tmp_path / line).read_text()
+        assert json.loads(text)["layout_type"] == "ordered"
+        assert "AND NOT ml.segment.origin:*" in text
+
+
 def test_without_the_extra_it_says_how_to_install_it(run, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "grafana_foundation_sdk", None)
     result = run("--output", "made")

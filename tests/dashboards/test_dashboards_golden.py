@@ -15,10 +15,10 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import golden_dashboards  # noqa: E402  # a script, not a package
 
-from driftmeter.dashboards import MODEL, OVERVIEW  # noqa: E402
+from driftmeter.dashboards import DATADOG_MODEL, DATADOG_OVERVIEW, MODEL, OVERVIEW  # noqa: E402
 
 
-@pytest.mark.parametrize("name", [OVERVIEW, MODEL])
+@pytest.mark.parametrize("name", [OVERVIEW, MODEL, DATADOG_OVERVIEW, DATADOG_MODEL])
 @pytest.mark.parametrize("case", golden_dashboards.CASES)
 def test_what_is_generated_is_what_is_written_down(case: str, name: str) -> None:
     generated = {path.name: text for path, text in golden_dashboards.files(case)}

@@ -1,5 +1,6 @@
 """Alerts and recording rules, generated from the configuration that the processor runs on."""
 
+from driftmeter.alerts._alert import space
 from driftmeter.alerts._catalog import alerts
 from driftmeter.alerts._datadog import datadog_monitors
 from driftmeter.alerts._grafana import grafana_provisioning
@@ -10,7 +11,7 @@ from driftmeter.alerts._recording_settings import SHARE as RECORDED_SHARE
 from driftmeter.alerts._recording_settings import Recording
 from driftmeter.alerts._recording_tests import promql_tests
 from driftmeter.alerts._settings import RUNBOOKS, Settings
-from driftmeter.alerts._text import APART, duration_text, selector
+from driftmeter.alerts._text import APART, duration_text, quoted, selector, tag_value
 
 __all__ = [
     "APART",
@@ -27,5 +28,8 @@ __all__ = [
     "prometheus_tests",
     "promql_rules",
     "promql_tests",
+    "quoted",
     "selector",
+    "space",
+    "tag_value",
 ]

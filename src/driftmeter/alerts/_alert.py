@@ -55,10 +55,11 @@ def space(metric: str, tags: str, *, by: Iterable[str], count: bool = False) -> 
     Args:
         metric: The space aggregation and the metric, ``max:ml.skew.detected`` say.
         tags: The filter.
-        by: The tags that each group has an alert of its own for.
+        by: The tags that tell the groups apart, each of which has an alert of its own.
         count: Whether to count what was added in the time that is looked at.
     """
-    return f"{metric}{{{tags}}} by {{{','.join(by)}}}{'.as_count()' if count else ''}"
+    groups = ",".join(by)
+    return f"{metric}{{{tags}}}{f' by {{{groups}}}' if groups else ''}{'.as_count()' if count else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from driftmeter import semconv
 from driftmeter.alerts import selector
 from driftmeter.dashboards._panel import CALLS_PER_SECOND, ROWS_PER_SECOND, SECONDS, SHARE, Panel, Query, Section
-from driftmeter.dashboards._settings import Scope, failing, quantile
+from driftmeter.dashboards._scope import Ask, Scope, Tag
 from driftmeter.prometheus_names import label_name
 
 
@@ -19,7 +19,7 @@ def calls_section(calls: Scope) -> Section:
                 kind="series",
                 title="Latency",
                 queries=tuple(
-                    Query(expr=quantile(q, calls, duration), legend=f"p{100 * q:g}", traces=q == 0.99)
+                    Query(ask=calls.quantile(q, duration), legend=f"p{100 * q:g}", traces=q == 0.99)
                     for q in (0.5, 0.95, 0.99)
                 ),
                 unit=SECONDS,
@@ -28,23 +28,20 @@ def calls_section(calls: Scope) -> Section:
                 kind="stacked",
                 title="Calls",
                 queries=(
-                    Query(
-                        expr=calls.rate(duration, by="ml_operation_name", suffix="_count"),
-                        legend="{{ml_operation_name}}",
-                    ),
+                    Query(ask=calls.calls(duration, by=(semconv.ML_OPERATION_NAME,)), legend="{{ml_operation_name}}"),
                 ),
                 unit=CALLS_PER_SECOND,
             ),
             Panel(
                 kind="series",
                 title="Rows",
-                queries=(Query(expr=calls.rate(semconv.PREDICTION_ROWS), legend="rows"),),
+                queries=(Query(ask=calls.rate(semconv.PREDICTION_ROWS), legend="rows"),),
                 unit=ROWS_PER_SECOND,
             ),
             Panel(
                 kind="series",
                 title="Calls that fail",
-                queries=(Query(expr=failing(calls, duration), legend="of all calls"),),
+                queries=(Query(ask=calls.failing(duration), legend="of all calls"),),
                 unit=SHARE,
             ),
             Panel(
@@ -52,7 +49,7 @@ def calls_section(calls: Scope) -> Section:
                 title="Errors",
                 queries=(
                     Query(
-                        expr=calls.rate(duration, 'error_type!=""', by="error_type", suffix="_count"),
+                        ask=calls.calls(duration, Tag(semconv.ERROR_TYPE), by=(semconv.ERROR_TYPE,)),
                         legend="{{error_type}}",
                     ),
                 ),
@@ -75,9 +72,13 @@ def performance_section(calls: Scope) -> Section:
                 says=says,
                 queries=(
                     Query(
-                        expr="max by (__name__) ("
-                        + selector("", f'__name__=~"{start}.+"', f'ml_performance_source="{source}"', *calls.matchers)
-                        + ")",
+                        ask=Ask(
+                            "max by (__name__) ("
+                            + selector(
+                                "", f'__name__=~"{start}.+"', f'ml_performance_source="{source}"', *calls.matchers
+                            )
+                            + ")"
+                        ),
                         legend="{{__name__}}",
                     ),
                 ),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from driftmeter import semconv
 from driftmeter.alerts import RECORDED_BASELINE_SHARE, RECORDED_SHARE, selector
 from driftmeter.dashboards._panel import SHARE, VALUES_PER_SECOND, Panel, Query, Section
-from driftmeter.dashboards._settings import Scope
+from driftmeter.dashboards._scope import Ask, Scope, Tag
 
-_COLUMN: Final = 'ml_column_name="$column"'
+_COLUMN: Final = Tag(semconv.ML_COLUMN_NAME, "$column")
 _QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -28,17 +29,19 @@ def column_section(signals: Scope, *, recorded: Scope) -> Section:
 
 def _histogram(signals: Scope) -> str:
     if signals.naming == "pull":  # it has no native histograms
-        return signals.rate(semconv.COLUMN_BINS, _COLUMN, by="le", suffix="_bucket")
-    return signals.rate(semconv.COLUMN_VALUE, _COLUMN)
+        return signals.grows(semconv.COLUMN_BINS, _COLUMN, by=("le",), suffix="_bucket")
+    return signals.grows(semconv.COLUMN_VALUE, _COLUMN)
 
 
 def _values(signals: Scope) -> Panel:
+    distribution = signals.tagged("histogram", semconv.COLUMN_VALUE, _COLUMN)
     return Panel(
         kind="heatmap",
         title="Values of $column",
-        says="The live distribution. While the column is skewed or drifted, a few of the rows that are more frequent "
-        "than they were are marked; each leads to the trace of its call.",
-        queries=(Query(expr=_histogram(signals), buckets=True, traces=True),),
+        says="The live distribution.",
+        marks="While the column is skewed or drifted, a few of the rows that are more frequent than they were are "
+        "marked; each leads to the trace of its call.",
+        queries=(Query(ask=Ask(_histogram(signals), (distribution,)), buckets=True, traces=True),),
         unit=VALUES_PER_SECOND,
         empty="not a numeric column",
     )
@@ -52,10 +55,10 @@ def _beside_the_baseline(recorded: Scope) -> Panel:
     """
     queries = []
     for series, title in ((RECORDED_SHARE, "live"), (RECORDED_BASELINE_SHARE, "baseline")):
-        shares = f"max by (bin) ({selector(series, *recorded.matchers, _COLUMN)})"
+        shares = f"max by (bin) ({selector(series, *recorded.matchers, _COLUMN.promql)})"
         ends = rf'label_replace({shares}, "upto", "$1", "bin", ".*\\.\\.(.+)")'
         expr = rf'label_replace({ends}, "upto", "1e308", "bin", ".*\\.\\.")'
-        queries.append(Query(expr=expr, legend=title, unit=SHARE))
+        queries.append(Query(ask=Ask(expr), legend=title, unit=SHARE))
     return Panel(
         kind="bars",
         title="$column beside its baseline",
@@ -74,7 +77,7 @@ def _quantiles(signals: Scope) -> Panel:
         title="Quantiles of $column",
         queries=tuple(
             Query(
-                expr=f"histogram_quantile({q:g}, {_histogram(signals)})",
+                ask=signals.quantile(q, semconv.COLUMN_VALUE, _COLUMN, histogram=_histogram(signals)),
                 legend=f"{100 * q:g} %",
                 traces=q == _QUANTILES[-1],
             )
@@ -85,12 +88,14 @@ def _quantiles(signals: Scope) -> Panel:
 
 
 def _categories(signals: Scope) -> Panel:
-    of_each = signals.rate(semconv.COLUMN_CATEGORIES, _COLUMN, by="ml_category")
-    of_all = signals.rate(semconv.COLUMN_CATEGORIES, _COLUMN)
+    of_each = signals.rate(semconv.COLUMN_CATEGORIES, _COLUMN, by=(semconv.ML_CATEGORY,))
+    of_all = signals.grows(semconv.COLUMN_CATEGORIES, _COLUMN)
+    # Datadog does not divide what is grouped by what is not.
+    ask = replace(of_each, promql=f"{of_each.promql} / scalar({of_all})", unit=VALUES_PER_SECOND)
     return Panel(
         kind="stacked",
         title="Categories of $column",
-        queries=(Query(expr=f"{of_each} / scalar({of_all})", legend="{{ml_category}}"),),
+        queries=(Query(ask=ask, legend="{{ml_category}}"),),
         unit=SHARE,
         empty="not a categorical column",
     )

@@ -84,7 +84,7 @@ def _panel(panel: Panel, *, interval: str) -> Any:
     for at, query in enumerate(panel.queries):
         built.with_target(_target(query, panel, ref_id=chr(ord("A") + at)).interval(interval))
     if panel.says:
-        built.description(panel.says)
+        built.description(f"{panel.says} {panel.marks}".strip())
     if panel.empty:
         built.no_value(panel.empty)
     return built
@@ -92,7 +92,7 @@ def _panel(panel: Panel, *, interval: str) -> Any:
 
 def _target(query: Query, panel: Panel, *, ref_id: str) -> prometheus.Dataquery:
     formats = prometheus_models.PromQueryFormat
-    built = prometheus.Dataquery().ref_id(ref_id).expr(query.expr)
+    built = prometheus.Dataquery().ref_id(ref_id).expr(query.ask.promql)
     if panel.kind in {"table", "bars"}:
         return built.instant().format(formats.TABLE)
     built = built.instant() if panel.kind == "stat" else built.range()

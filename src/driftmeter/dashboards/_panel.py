@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from driftmeter.dashboards._scope import Ask
+
 Kind: TypeAlias = Literal["series", "stacked", "stat", "heatmap", "table", "bars"]
 
 COUNT: Final = "none"
 SHARE: Final = "percentunit"
 SECONDS: Final = "s"
 BYTES: Final = "bytes"
+BYTES_PER_SECOND: Final = "binBps"
+CELSIUS: Final = "celsius"
+WATTS: Final = "watt"
+HERTZ: Final = "hertz"
 ROWS_PER_SECOND: Final = "suffix: rows/s"
 CALLS_PER_SECOND: Final = "suffix: calls/s"
+ERRORS_PER_SECOND: Final = "suffix: errors/s"
 VALUES_PER_SECOND: Final = "suffix: values/s"
 
 
@@ -21,7 +28,7 @@ class Query:
     """One query of a panel.
 
     Attributes:
-        expr: PromQL, with the page's variables.
+        ask: What is asked, with the page's variables.
         legend: How its series are called; ``{{label}}`` stands for a label. Of a table, the column's name.
         unit: The unit of its values, in tables; elsewhere it is the panel's.
         buckets: Whether it returns histograms.
@@ -29,7 +36,7 @@ class Query:
         verdict: Whether 1 means yes and 0 no, in tables.
     """
 
-    expr: str
+    ask: Ask
     legend: str = ""
     unit: str = COUNT
     buckets: bool = False
@@ -47,6 +54,7 @@ class Panel:
         queries: Its queries.
         unit: The unit of the values.
         says: What it means.
+        marks: What its exemplars mean, where a product shows them.
         width: Of 24.
         empty: What stands there without data.
         labels: Of tables and bars, the labels that become columns, and their titles.
@@ -60,6 +68,7 @@ class Panel:
     queries: tuple[Query, ...]
     unit: str = COUNT
     says: str = ""
+    marks: str = ""
     width: int = 12
     empty: str = ""
     labels: dict[str, str] = field(default_factory=dict)
@@ -84,6 +93,8 @@ class Variable:
         name: Its name in queries.
         title: Its name for people.
         query: What its values are asked for by.
+        tag: Datadog's tag that it chooses a value of; empty where there is none.
+        first: The value that is chosen to begin with, where one is known.
         regex: What of an answer is text and value; all of it by default.
         everything: The value of the choice "All"; None where there is no such choice.
     """
@@ -91,6 +102,8 @@ class Variable:
     name: str
     title: str
     query: str
+    tag: str = ""
+    first: str = ""
     regex: str = ""
     everything: str | None = None
 
