@@ -16,7 +16,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import golden_alerts  # noqa: E402  # a script, not a package
 
-from driftmeter.alerts import alerts, datadog_monitors, grafana_provisioning  # noqa: E402
+from driftmeter.alerts import Settings, alerts, datadog_monitors, grafana_provisioning  # noqa: E402
+from driftmeter.config import load  # noqa: E402
 
 RULE = {
     "uid": str,
@@ -109,7 +110,28 @@ def test_a_monitors_threshold_is_that_of_its_query_and_its_variables_are_its_gro
         query = re.fullmatch(r"(min|max|sum)\(last_(\d+)m\):(.+) (>|>=|<=) ([\d.e-]+)", monitor["query"])
         assert query is not None, monitor["query"]
         assert float(query[5]) == monitor["options"]["thresholds"]["critical"]
-        groups = set(re.findall(r"by \{([^}]*)\}", query[3])[0].split(","))
+        groups = {tag for tags in re.findall(r"by \{([^}]*)\}", query[3]) for tag in tags.split(",")}
         assert set(re.findall(r"\{\{\[(.*?)\]\.name\}\}", monitor["message"])) <= groups
         assert "$labels" not in monitor["message"]
         assert monitor["message"].endswith("@slack-models")
+
+
+def monitors_of(**overrides: Any) -> dict[str, dict[str, Any]]:
+    settings = Settings(config=load(environ={}, overrides=overrides))
+    return {monitor["name"]: monitor for monitor in json.loads(datadog_monitors(settings))}
+
+
+def test_a_model_that_never_predicted_has_a_monitor_without_groups_that_tells_of_no_data() -> None:
+    monitors = monitors_of(models={"Late Flights": {"critical": True}, "fraud": {}, "old": {"ignore": True}})
+    absent = {name: monitor for name, monitor in monitors.items() if name.startswith("ModelAbsent")}
+    assert absent.keys() == {"ModelAbsent Late Flights (page)", "ModelAbsent fraud (ticket)"}
+    page = absent["ModelAbsent Late Flights (page)"]
+    assert page["query"] == "sum(last_1440m):sum:ml.prediction.rows{ml.model.name:late_flights}.as_count() <= 0"
+    assert page["options"]["on_missing_data"] == "show_and_notify_no_data"
+    assert page["message"].startswith("Late Flights is configured, and predicts nowhere\n")
+
+
+def test_a_monitor_looks_back_a_week_at_most() -> None:
+    monitors = monitors_of(window="30d", step="1d", models={"fraud": {}})
+    windows = [int(re.search(r"last_(\d+)m", monitor["query"])[1]) for monitor in monitors.values()]  # type: ignore[index]
+    assert max(windows) == 7 * 24 * 60

@@ -39,6 +39,7 @@ class Monitor:
         compare: How the one value is compared with the threshold.
         threshold: The threshold.
         tell_missing: Whether no data is an alert as well.
+        labels: Where nothing tells groups apart, the labels that the one cause has.
     """
 
     query: str
@@ -47,6 +48,7 @@ class Monitor:
     compare: Literal[">", ">=", "<="]
     threshold: float
     tell_missing: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def space(metric: str, tags: str, *, by: Iterable[str], count: bool = False) -> str:
@@ -76,7 +78,7 @@ class Alert:
         summary: One line; ``{{ $labels.name }}`` stands for a label.
         description: What it means.
         example: A situation in which it fires.
-        monitor: The same for Datadog; None where a monitor cannot say it.
+        monitors: The same for Datadog; none where a monitor cannot say it.
     """
 
     name: str
@@ -88,7 +90,7 @@ class Alert:
     example: Example
     hold: float = 0.0
     linger: float = 0.0
-    monitor: Monitor | None = None
+    monitors: tuple[Monitor, ...] = ()
 
     @property
     def anchor(self) -> str:

@@ -26,8 +26,8 @@ from driftmeter import semconv
 from driftmeter.alerts._alert import Alert, Example, Monitor, Series, Severity, space
 from driftmeter.alerts._critical import Critical
 from driftmeter.alerts._settings import Settings
-from driftmeter.alerts._text import duration_text, number, quoted, selector
-from driftmeter.prometheus_names import metric_name
+from driftmeter.alerts._text import duration_text, number, quoted, selector, tag_value
+from driftmeter.prometheus_names import label_name, metric_name
 
 _FAST: Final = ((720, 14.4), (120, 6.0))
 _SLOW: Final = ((30, 3.0), (10, 1.0))
@@ -135,7 +135,7 @@ def _burning(
             summary=summary,
             description=description,
             example=_example(settings, model, series),
-            monitor=_monitor(settings, signal, budget, critical.tags_of_models(severity)),
+            monitors=_monitors(settings, signal, budget, critical.tags_of_models(severity)),
         )
 
 
@@ -151,21 +151,22 @@ def _example(settings: Settings, model: str, series: dict[tuple[str, str], str])
     return Example(series=told, at=(ticks - 1) * settings.beat, labels={"job": "shop", "ml_model_name": model})
 
 
-def _monitor(settings: Settings, signal: str, budget: float, tags: str) -> Monitor | None:
+def _monitors(settings: Settings, signal: str, budget: float, tags: str) -> tuple[Monitor, ...]:
     """Return the fast burn over its long window: a monitor cannot look at two windows at once."""
     if signal != "errors":
         # OTLP histograms become distributions there, which have no buckets to count.
-        return None
+        return ()
     name = f"count:{semconv.PREDICTION_DURATION.name}"
     failed = f"{semconv.ERROR_TYPE}:*" + ("" if tags == "*" else f" AND {tags}")
     part, burn = _FAST[0]
-    return Monitor(
+    fast = Monitor(
         query=f"{space(name, failed, by=_MODEL, count=True)} / {space(name, tags, by=_MODEL, count=True)}",
         aggregate="sum",
         over=settings.period / part,
         compare=">",
         threshold=round(burn * budget, 9),
     )
+    return (fast,)
 
 
 def _silent(settings: Settings) -> Iterator[Alert]:
@@ -198,18 +199,8 @@ def _silent(settings: Settings) -> Iterator[Alert]:
                 at=(ticks + 8) * settings.beat,
                 labels={"job": "shop", "ml_model_name": model},
             ),
-            monitor=Monitor(
-                query=space(
-                    f"sum:{semconv.PREDICTION_ROWS.name}",
-                    critical.tags_of_models(severity),
-                    by=(semconv.ML_MODEL_NAME,),
-                    count=True,
-                ),
-                aggregate="sum",
-                over=window,
-                compare="<=",
-                threshold=0,
-                tell_missing=True,
+            monitors=(
+                _no_rows(critical.tags_of_models(severity), by=(semconv.ML_MODEL_NAME,), over=window, labels={}),
             ),
         )
 
@@ -237,4 +228,27 @@ def _absent(settings: Settings) -> Iterator[Alert]:
                 at=settings.config.window + 2 * settings.beat,
                 labels={"ml_model_name": names[0]},
             ),
+            # A group that was never seen is none, so each model has a monitor of its own, which is not grouped.
+            monitors=tuple(
+                _no_rows(
+                    f"{semconv.ML_MODEL_NAME}:{tag_value(name)}",
+                    by=(),
+                    over=settings.look_back,
+                    labels={label_name(semconv.ML_MODEL_NAME): name},
+                )
+                for name in names
+            ),
         )
+
+
+def _no_rows(tags: str, *, by: tuple[str, ...], over: float, labels: dict[str, str]) -> Monitor:
+    """Return the monitor of nothing that is predicted: a sum of 0, or no sum at all."""
+    return Monitor(
+        query=space(f"sum:{semconv.PREDICTION_ROWS.name}", tags, by=by, count=True),
+        aggregate="sum",
+        over=over,
+        compare="<=",
+        threshold=0,
+        tell_missing=True,
+        labels=labels,
+    )

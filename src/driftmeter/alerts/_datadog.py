@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from driftmeter.alerts._alert import Alert, Monitor
@@ -17,6 +18,8 @@ from driftmeter.alerts._catalog import alerts, annotations_of, labels_of
 from driftmeter.alerts._settings import Settings
 from driftmeter.alerts._text import number
 
+_MOST_MINUTES: Final = 10_080
+"""A week: further back no monitor looks."""
 _PRIORITY: Final = {"page": 1, "ticket": 3}
 _TAGS: Final = {"instance": "service.instance.id", "hw_id": "hw.id", "error_type": "error.type"}
 
@@ -28,16 +31,18 @@ def datadog_monitors(settings: Settings, *, notify: str = "") -> str:
         settings: What the rules are made from; naming does not matter.
         notify: Who is told, ``@slack-models`` say.
     """
-    found = [(alert, alert.monitor) for alert in alerts(settings) if alert.monitor is not None]
+    found = [(alert, monitor) for alert in alerts(settings) for monitor in alert.monitors]
     return json.dumps([_monitor(alert, monitor, settings, notify) for alert, monitor in found], indent=2) + "\n"
 
 
 def _monitor(alert: Alert, monitor: Monitor, settings: Settings, notify: str) -> dict[str, Any]:
-    minutes = max(1, math.ceil(monitor.over / 60))
+    minutes = min(max(1, math.ceil(monitor.over / 60)), _MOST_MINUTES)
     said = annotations_of(alert, settings)
-    message = f"{_templated(said['summary'])}\n\n{said['description']}\n\nRunbook: {said['runbook_url']}"
+    message = (
+        f"{_templated(said['summary'], monitor.labels)}\n\n{said['description']}\n\nRunbook: {said['runbook_url']}"
+    )
     return {
-        "name": f"{alert.name} ({alert.severity})",
+        "name": " ".join((alert.name, *monitor.labels.values(), f"({alert.severity})")),
         "type": "query alert",
         "query": (
             f"{monitor.aggregate}(last_{minutes}m):{monitor.query} {monitor.compare} {number(monitor.threshold)}"
@@ -54,11 +59,13 @@ def _monitor(alert: Alert, monitor: Monitor, settings: Settings, notify: str) ->
     }
 
 
-def _templated(text: str) -> str:
-    """Return a text with Datadog's variables for the tags of a group in place of Prometheus' labels."""
+def _templated(text: str, labels: Mapping[str, str]) -> str:
+    """Return a text with these labels' values, and of others with Datadog's variables for the tags of a group."""
 
     def variable(match: re.Match[str]) -> str:
         label = match[1]
+        if label in labels:
+            return labels[label]
         # The labels of models and columns have a dot for each underscore.
         return f"{{{{[{_TAGS.get(label, label.replace('_', '.'))}].name}}}}"
 

@@ -84,12 +84,14 @@ def gpu_alerts(settings: Settings) -> Iterator[Alert]:
                 at=_GPU_HOLD + 2 * settings.beat,
                 labels=cause,
             ),
-            monitor=Monitor(
-                query=space(f"max:{metric.name}", "*", by=("hw.id",)),
-                aggregate="min",
-                over=_GPU_HOLD,
-                compare=">",
-                threshold=limit,
+            monitors=(
+                Monitor(
+                    query=space(f"max:{metric.name}", "*", by=("hw.id",)),
+                    aggregate="min",
+                    over=_GPU_HOLD,
+                    compare=">",
+                    threshold=limit,
+                ),
             ),
         )
 
@@ -115,11 +117,13 @@ def loss_alerts(settings: Settings) -> Iterator[Alert]:
                 at=(ticks + 3) * settings.beat,
                 labels=cause,
             ),
-            monitor=Monitor(
-                query=space(f"sum:{metric.name}", "*", by=(attribute,), count=True),
-                aggregate="sum",
-                over=window,
-                compare=">",
-                threshold=0,
+            monitors=(
+                Monitor(
+                    query=space(f"sum:{metric.name}", "*", by=(attribute,), count=True),
+                    aggregate="sum",
+                    over=window,
+                    compare=">",
+                    threshold=0,
+                ),
             ),
         )

@@ -106,13 +106,15 @@ def _of(
                 at=5 * settings.beat + settings.hold,
                 labels={"job": "shop", **cause},
             ),
-            monitor=Monitor(
-                query=space(f"max:{metric.name}", critical.tags_of_columns(severity), by=by),
-                # The least value of that time: a single look that is taken back does not alert.
-                aggregate="min",
-                over=max(settings.hold, 300.0),
-                compare=">=",
-                threshold=1,
+            monitors=(
+                Monitor(
+                    query=space(f"max:{metric.name}", critical.tags_of_columns(severity), by=by),
+                    # The least value of that time: a single look that is taken back does not alert.
+                    aggregate="min",
+                    over=max(settings.hold, 300.0),
+                    compare=">=",
+                    threshold=1,
+                ),
             ),
         )
 
