@@ -70,7 +70,19 @@ class Framework(Protocol):
 class StartedCall:
     """What is known of one call while the model runs."""
 
-    __slots__ = ("features", "framework", "known", "model", "registry", "rows", "seen", "span", "unreadable", "usage")
+    __slots__ = (
+        "context",
+        "features",
+        "framework",
+        "known",
+        "model",
+        "registry",
+        "rows",
+        "seen",
+        "span",
+        "unreadable",
+        "usage",
+    )
 
     def __init__(self, registry: Registry, framework: Framework, model: Any, known: Known) -> None:
         self.registry = registry
@@ -84,6 +96,8 @@ class StartedCall:
         self.seen: Table | None = None
         """Rows that have been recorded already, where the outputs' segments are to be told by them."""
         self.span: trace.Span = trace.INVALID_SPAN
+        self.context: context.Context
+        """The one in which the span is the current one; there is one as soon as the span has started."""
         self.usage: Usage | None = None
 
     def end_span(self) -> None:
@@ -129,7 +143,7 @@ def call(
 
 
 def _run(started: StartedCall, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    attached = context.attach(trace.set_span_in_context(started.span))
+    attached = context.attach(started.context)
     begin = time.perf_counter()
     try:
         result = original(started.model, *args, **kwargs)
@@ -187,6 +201,7 @@ def start_call(registry: Registry, framework: Framework, model: Any, operation: 
             elif recorder is not None and recorder.segments is not None:
                 started.seen = features.copy()
     started.span = known.instruments.tracer.start_span(known.span_name, attributes=attributes)
+    started.context = trace.set_span_in_context(started.span)
     if registry.config.call_resources and started.span.is_recording():
         started.usage = Usage()
     return started
@@ -242,9 +257,7 @@ def finish_call(started: StartedCall, result: Any, duration: float) -> None:
     known = started.known
     outputs = _captured_outputs(started, result) if known.captures else None
     started.end_span()
-    known.instruments.duration.record(duration, known.attributes)
-    if started.rows is not None:
-        known.rows.add(started.rows)
+    known.calls.add_call(duration, started.rows or 0, within=started.context)
     recorder = known.bound.recorder
     if recorder is None:
         return

@@ -3,43 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from opentelemetry import metrics, trace
 
 from driftmeter import semconv
+from driftmeter.instrumentation._call_totals import CallTotals
 from driftmeter.recorder import guard
-
-
-class RowCount:
-    """Rows predicted by the calls of one model and operation, until the next collection.
-
-    A `Counter.add` costs each call more than all of its rows' copying; an addition costs next to nothing.
-    """
-
-    __slots__ = ("_lock", "_rows", "attributes")
-
-    def __init__(self, attributes: Mapping[str, Any]) -> None:
-        self.attributes = dict(attributes)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all rows; a forked child starts like this."""
-        self._lock = threading.Lock()
-        self._rows = 0
-
-    def add(self, rows: int) -> None:
-        """Count rows."""
-        with self._lock:
-            self._rows += rows
-
-    def take(self) -> int:
-        """Return the rows since the last call."""
-        with self._lock:
-            rows, self._rows = self._rows, 0
-        return rows
 
 
 class Instruments:
@@ -54,30 +25,30 @@ class Instruments:
         self.training_duration = _histogram(meter, semconv.TRAINING_DURATION, semconv.TRAINING_BUCKETS)
         self.unreadable = _counter(meter, semconv.SELF_UNREADABLE)
         self._rows = _counter(meter, semconv.PREDICTION_ROWS)
-        self._counts: dict[frozenset[tuple[str, Any]], RowCount] = {}
+        self._calls: dict[frozenset[tuple[str, Any]], CallTotals] = {}
         # What the SDK calls before each collection. It observes nothing, so nothing is sent under its name.
         meter.create_observable_gauge("driftmeter.collection", callbacks=[_before_collection])
 
-    def rows(self, attributes: Mapping[str, Any]) -> RowCount:
-        """Return where the rows of calls with these attributes are counted."""
-        return self._counts.setdefault(frozenset(attributes.items()), RowCount(attributes))
+    def calls(self, attributes: Mapping[str, Any]) -> CallTotals:
+        """Return where the calls with these attributes are added up."""
+        return self._calls.setdefault(frozenset(attributes.items()), CallTotals(attributes, self.duration))
 
-    def count_rows(self) -> None:
-        """Add the rows since the last collection to the counter of the SDK."""
-        for count in list(self._counts.values()):
-            rows = count.take()
+    def tell(self) -> None:
+        """Tell the SDK of the calls since the last collection."""
+        for calls in list(self._calls.values()):
+            rows = calls.take_rows()
             if rows:
-                self._rows.add(rows, count.attributes)
+                self._rows.add(rows, calls.attributes)
 
     def reset(self) -> None:
-        """Forget the rows since the last collection."""
-        for count in self._counts.values():
-            count.reset()
+        """Forget the calls since the last collection."""
+        for calls in self._calls.values():
+            calls.reset()
 
 
 def _before_collection(options: metrics.CallbackOptions) -> Iterable[metrics.Observation]:  # noqa: ARG001
     with guard:
-        _in_force.count_rows()
+        _in_force.tell()
     return ()
 
 
@@ -98,7 +69,7 @@ def use_providers(*, tracer_provider: Any = None, meter_provider: Any = None) ->
     """Tell all calls from now on to these providers; by default to the global ones, whenever they are set."""
     global _in_force  # instrumented classes are global too
     before, _in_force = _in_force, Instruments(tracer_provider, meter_provider)
-    before.count_rows()
+    before.tell()
 
 
 def instruments() -> Instruments:

@@ -106,7 +106,7 @@ class KerasCall:
         bound = registry.bound(model) if registry is not None and self._is_lazy else None
         known: Known | None = bound.kept.get(operation) if bound is not None else None
         if known is not None:
-            known.rows.add(rows)
+            known.calls.add_rows(rows)
 
 
 def _several(outputs: Mapping[str, Any]) -> list[tuple[Role, Table]]:

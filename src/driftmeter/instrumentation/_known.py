@@ -48,7 +48,7 @@ _COMPARED: Final = frozenset({list, tuple})
 class Known:
     """One operation of one model object: its names, attributes, recorder and instruments."""
 
-    __slots__ = ("_layout", "attributes", "bound", "captures", "instruments", "operation", "rows", "span_name")
+    __slots__ = ("_layout", "attributes", "bound", "calls", "captures", "instruments", "operation", "span_name")
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Known:
         self.span_name = (
             f"{operation} {framework.identity(model).known_as if recorder is None else recorder.model.name}"
         )
-        self.rows = instruments.rows(self.attributes)
+        self.calls = instruments.calls(self.attributes)
         self._layout: _Layout | None = None
 
     def table(self, source: Any, told: Any, baselines: object) -> Table | None:

@@ -31,7 +31,7 @@ def record_rows(
         if recorder is not None:
             registry.record(recorder, tables)
         attributes = {**model_attributes(model), semconv.ML_OPERATION_NAME: "record"}
-        instruments().rows(attributes).add(tables[0][1].rows)
+        instruments().calls(attributes).add_rows(tables[0][1].rows)
 
 
 def _output(role: Role, values: Any) -> Table:

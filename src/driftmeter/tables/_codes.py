@@ -82,10 +82,16 @@ def to_known_codes(values: Any, categories: AnyArray) -> Coded | None:
     if len(categories) > _FEW:
         codes = np.searchsorted(categories, values)
         return _coded(codes, categories.tolist()) if (categories.take(codes, mode="clip") == values).all() else None
-    # To compare all values with each of a few takes half the time.
-    codes, known = np.zeros(len(values), dtype=np.int8), 0
-    for place, category in enumerate(categories):
-        equal = values == category
-        known += int(np.count_nonzero(equal))
-        codes += equal * np.int8(place)
-    return Coded(codes, categories.tolist()) if known == len(values) else None
+    return _few_codes(values, categories)
+
+
+def _few_codes(values: AnyArray, categories: AnyArray) -> Coded | None:
+    """Do the same for a few categories: to compare all values with each takes half the time of looking them up."""
+    equal = [values == categories[place : place + 1] for place in range(len(categories))]
+    if sum(map(np.count_nonzero, equal)) != len(values):
+        return None
+    # Of two categories, as most models have, the comparison with the second one gives the codes.
+    codes = equal[1].view(np.int8) if len(equal) > 1 else np.zeros(len(values), dtype=np.int8)
+    for place in range(2, len(equal)):
+        codes += equal[place] * np.int8(place)
+    return Coded(codes, categories.tolist())
