@@ -142,6 +142,9 @@ def test_what_breaks_off_is_not_taken(served: Serving, data: bytes) -> None:
 
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+OPEN_HEAD = bytes([0, 0, 2, 1, 0, 0, 0, 0, 1]) + b"\x83\x86"
+"""Of the first call: POST and http, and it is not the end."""
+NO_MORE_OF_IT = bytes([0, 0, 0, 9, 0, 0, 0, 0, 1])
 """How a client of HTTP/2 begins, and a frame of settings that sets nothing."""
 SMUGGLED = b"POST /v1/logs HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n"
 
@@ -265,11 +268,16 @@ def test_json_may_hold_fields_that_are_not_known_and_ids_are_hexadecimal(served:
     assert (read.as_int, read.attributes[0].key, read.attributes[0].value.string_value) == (3, "traceId", "not hex")
 
 
-def trickle(connection: socket.socket) -> None:
-    """Send a head that does not end, for ten seconds."""
-    for _ in range(500):
-        connection.sendall(b"P")
+def trickle(connection: socket.socket) -> float:
+    """Send a head that does not end; return after how many seconds nothing is taken any more."""
+    began = time.monotonic()
+    while time.monotonic() < began + 10:
+        try:
+            connection.sendall(b"P")
+        except ConnectionError:
+            return time.monotonic() - began
         time.sleep(0.02)
+    raise AssertionError("all of it was taken, for ten seconds")
 
 
 def test_what_comes_too_slowly_is_given_up() -> None:
@@ -278,14 +286,58 @@ def test_what_comes_too_slowly_is_given_up() -> None:
         with socket.create_connection((host, int(port)), timeout=10) as connection:
             connection.sendall(head("Content-Length: 2") + GOOD[:1])
             assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
-        with socket.create_connection((host, int(port)), timeout=10) as connection, pytest.raises(ConnectionError):
-            trickle(connection)
         never = Event()
         with grpc.insecure_channel(served.grpc) as channel:
             unsent = channel.stream_unary(METHODS["metrics"]).future(iter(never.wait, True), timeout=10)
             assert unsent.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             assert "must arrive within 0.3 s" in unsent.details()
             never.set()
+        serves_on(served)
+
+
+def gone(connection: socket.socket, more: bytes) -> bool:
+    """Send some more, and say whether the other side has closed."""
+    try:
+        connection.sendall(more)
+        return not connection.recv(1000)
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize("start", [b"POST /v1/", b"POST /v1/metrics HTTP/1.1\r\nX: "], ids=["a line", "a header"])
+def test_a_connection_whose_first_head_trickles_in_is_closed_long_before_an_idle_one(start: bytes) -> None:
+    with serving(request_timeout=0.3, idle_timeout=60) as served:
+        host, port = served.http.split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(start)
+            assert trickle(connection) >= 0.2
+        serves_on(served)
+
+
+def test_a_connection_that_sent_a_request_may_wait_for_the_next_one_and_trickle_no_longer_than_idle() -> None:
+    with serving(request_timeout=0.2, idle_timeout=1.5) as served:
+        host, port = served.http.split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            for _ in range(2):
+                connection.sendall(head("Content-Length: 2") + GOOD)
+                assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+                time.sleep(0.4)
+            connection.sendall(b"POST /v1/")
+            assert trickle(connection) >= 0.5
+
+
+@pytest.mark.parametrize(
+    ("greeting", "more"), [(PREFACE, b""), (PREFACE + OPEN_HEAD, NO_MORE_OF_IT)], ids=["no call", "a call's head"]
+)
+def test_a_grpc_connection_whose_head_does_not_come_is_closed_as_an_idle_one(greeting: bytes, more: bytes) -> None:
+    with serving(idle_timeout=0.5) as served:
+        host, port = served.grpc.split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(greeting)
+            connection.settimeout(0.05)
+            eventually(lambda: gone(connection, more))
         serves_on(served)
 
 

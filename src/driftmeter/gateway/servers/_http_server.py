@@ -31,6 +31,7 @@ from driftmeter.gateway.servers._answers import (
     status_of,
 )
 from driftmeter.gateway.servers._gate import Gate, Held
+from driftmeter.gateway.servers._http_connection import Closed, HttpConnection
 from driftmeter.gateway.servers._inflate import inflate
 from driftmeter.gateway.servers._json_body import to_protobuf
 from driftmeter.gateway.servers._tls import ServerTls
@@ -69,16 +70,16 @@ class HttpServer:
         self._address = address
         self._tls = tls
         self._json = asyncio.Semaphore(_JSON_AT_ONCE)
-        self._server = web.Server(
-            self._answer,
-            logger=_calm_log,
-            access_log=None,
-            auto_decompress=False,
-            keepalive_timeout=config.idle_timeout,
-            lingering_time=_LINGER,
-            max_line_size=config.max_header_bytes,
-            max_field_size=config.max_header_bytes,
-        )
+        self._server = web.Server(self._answer)
+        self._options: dict[str, Any] = {
+            "logger": _calm_log,
+            "access_log": None,
+            "auto_decompress": False,
+            "keepalive_timeout": config.idle_timeout,
+            "lingering_time": _LINGER,
+            "max_line_size": config.max_header_bytes,
+            "max_field_size": config.max_header_bytes,
+        }
         self._listener: asyncio.Server | None = None
 
     async def start(self) -> Address:
@@ -109,10 +110,12 @@ class HttpServer:
 
     def _connection(self) -> asyncio.Protocol:
         if len(self._server.connections) >= self._gate.config.max_connections:
-            return _Closed()
-        return self._server()
+            return Closed()
+        return HttpConnection(self._server, head_timeout=self._gate.config.request_timeout, **self._options)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if isinstance(request.protocol, HttpConnection):
+            request.protocol.head_came()
         if sum(len(name) + len(value) for name, value in request.raw_headers) > self._gate.config.max_header_bytes:
             return _last_text(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are too large")
         signal = _PATHS.get(request.path)
@@ -181,13 +184,6 @@ class HttpServer:
             return _text(HTTPStatus.METHOD_NOT_ALLOWED, "GET is expected", Allow="GET, HEAD")
         trouble = self._gate.trouble() if request.path == "/readyz" else ""
         return _text(HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK, trouble or "ok")
-
-
-class _Closed(asyncio.Protocol):
-    """A connection too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
 
 
 def _response(request: web.BaseRequest, signal: Signal, answer: Answer | Refusal, *, json: bool) -> web.Response:

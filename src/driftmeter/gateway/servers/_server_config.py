@@ -31,7 +31,13 @@ class ServerConfig:
     max_requests: int = key(1000, integer, "requests in hand at one time; more are told to come back", least=1)
     max_bytes: int = key(512 * MIB, integer, "bytes in hand at one time; more are told to come back", least=1024)
     max_connections: int = key(1000, integer, "connections at one time, of each server; more are closed", least=1)
-    request_timeout: float = key(30.0, duration, "how long a request may take to arrive", least=0.001, most=3600)
+    request_timeout: float = key(
+        30.0,
+        duration,
+        "how long a request may take to arrive, and a connection until the first one's head has",
+        least=0.001,
+        most=3600,
+    )
     idle_timeout: float = key(
         180.0, duration, "how long a connection may lie idle; clients send every minute", least=0.001, most=86_400
     )
