@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ class Simulated:
             idle=round(own.model_idle * SECOND),
         )
         self.core = Core(
-            Store(Path(own.state), durable=False),
+            partial(Store, Path(own.state), durable=False),
             self.engine,
             Intake(own, Decoder(limits)),
             metrics=OwnMetrics({"service.name": "gateway"}, self.now),

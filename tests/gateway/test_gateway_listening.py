@@ -14,7 +14,7 @@ from gateway_parties import Party, settings
 from gateway_serving import serving
 
 from driftmeter import ConfigError
-from driftmeter.gateway._addresses import exposure, parse_address
+from driftmeter.gateway._addresses import check_free, exposure, parse_address
 
 REQUEST = b"\x0a\x00"
 PROTOCOLS = ("grpc", "http")
@@ -70,6 +70,31 @@ def test_an_address_that_is_taken_is_refused_and_the_other_one_is_given_up(proto
             pass
         with socket.socket() as again:
             again.bind(("127.0.0.1", int(other.rpartition(":")[2])))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [("192.0.2.1:4317", "Cannot assign requested address"), ("nowhere.invalid:4317", "name|resolution")],
+)
+def test_an_address_that_is_not_this_machines_is_refused_in_one_line(
+    protocol: str, address: str, why: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        pytest.raises(ConfigError, match=f"(?i)^{protocol}_address must be free to listen at; {address}: .*({why})"),
+        serving(**{f"{protocol}_address": address}),
+    ):
+        pass
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "0.0.0.0", "[::1]", "[::]"])
+def test_an_address_of_this_machine_is_free_until_it_is_listened_at(name: str) -> None:
+    with serving(grpc_address="", http_address=f"{name}:0") as served:
+        address = parse_address("http_address", served.http)
+        with pytest.raises(ConfigError, match="Address already in use"):
+            check_free("http_address", address)
+    check_free("http_address", address)
 
 
 def test_an_open_address_without_encryption_or_credentials_is_warned_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -183,6 +184,26 @@ def test_a_wrong_configuration_ends_it_with_one_line_that_names_it(tmp_path, bac
     lines = gateway.log.read_text().splitlines()
     assert said in lines[-1]
     assert not any("Traceback" in line for line in lines)
+    assert not list(tmp_path.rglob("*.db*"))
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_an_address_in_use_ends_it_with_one_line_and_leaves_the_state_as_it_was(gateway, tmp_path, protocol) -> None:
+    state = tmp_path / "driftmeter-gateway.db"
+    with socket.socket() as taken:
+        port = getattr(gateway, f"{protocol}_port")
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        address = f"127.0.0.1:{port}"
+        for _ in range(2):
+            gateway.start("--reset")
+            assert gateway.process.wait(timeout=30) == 2
+            (line,) = gateway.log.read_text().splitlines()
+            assert line == f"Error: {protocol}_address must be free to listen at; {address}: Address already in use"
+            assert sorted(tmp_path.rglob("*.db*")) == ([state] if state.exists() else [])
+            gateway.log.unlink()
+            state.write_bytes(b"of another start")
+    assert state.read_bytes() == b"of another start"
 
 
 def test_a_corrupt_state_ends_it_and_reset_keeps_it_aside(gateway, tmp_path) -> None:

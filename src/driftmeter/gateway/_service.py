@@ -84,16 +84,10 @@ class Gateway:
     Raises:
         ConfigError: A file or an address cannot be used.
         BaselineError: A baseline that the configuration names cannot be read.
-        StateError: The state file cannot be used.
     """
 
     def __init__(self, config: GatewayConfig, *, reset: bool = False, clock: Clock = time.time_ns) -> None:
         own, rules = config.core, config.processor
-        path = Path(own.state)
-        if reset:
-            aside = set_aside(path)
-            if aside is not None:
-                _logger.warning("the state is kept aside as %s", aside)
         if own.baselines and not Path(own.baselines).is_dir():
             raise ConfigError(f"baselines must be a folder that exists; got {own.baselines!r}")
         self._config = config
@@ -109,7 +103,7 @@ class Gateway:
         )
         metrics = OwnMetrics(own_resource(), clock())
         self.core = Core(
-            Store(path, durable=own.durable),
+            partial(_opened, own, reset=reset),
             engine,
             Intake(own, Decoder(limits)),
             metrics=metrics,
@@ -125,7 +119,7 @@ class Gateway:
         """Serve until an event is set, then drain.
 
         Raises:
-            StateError: The state cannot be read.
+            StateError: The state file cannot be used.
             ConfigError: An address cannot be listened at.
         """
         loop = asyncio.get_running_loop()
@@ -180,6 +174,16 @@ class Gateway:
             await self.core.finish()
         if not await self.sender.stop(allowed) and self.core.has_waiting:
             _logger.warning("what waits to be sent stays in the state file, and is sent after the next start")
+
+
+def _opened(own: CoreConfig, *, reset: bool) -> Store:
+    """Open the state file, after keeping aside the one that is there if so asked."""
+    path = Path(own.state)
+    if reset:
+        aside = set_aside(path)
+        if aside is not None:
+            _logger.warning("the state is kept aside as %s", aside)
+    return Store(path, durable=own.durable)
 
 
 async def serve(config: GatewayConfig, *, reset: bool = False) -> None:

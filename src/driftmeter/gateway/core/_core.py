@@ -61,7 +61,7 @@ class Core:
     """Takes requests, ticks, and serves the outbox; its coroutines are called on an event loop.
 
     Args:
-        store: Where all of it is kept.
+        open_store: Opens the file where all of it is kept, once there is nothing else that can fail.
         engine: The state.
         intake: Reads requests.
         metrics: Where it counts what it does.
@@ -73,7 +73,7 @@ class Core:
 
     def __init__(
         self,
-        store: Store,
+        open_store: Callable[[], Store],
         engine: Engine,
         intake: Intake,
         *,
@@ -83,7 +83,8 @@ class Core:
         clock: Clock = time.time_ns,
         wake: Callable[[], object] = lambda: None,
     ) -> None:
-        self._store = store
+        self._open_store = open_store
+        self._opened: Store | None = None
         self._engine = engine
         self._intake = intake
         self._metrics = metrics
@@ -104,9 +105,10 @@ class Core:
         """Go on where the state file leaves off, and begin to take requests; it takes as long as there is to read.
 
         Raises:
-            StateError: The file cannot be read.
+            StateError: The file cannot be opened or read.
         """
         began = time.monotonic()
+        self._opened = self._open_store()
         entries = self._engine.replay(self._store, self._intake.decoder)
         if entries:
             _logger.info("read the state: %d entries of the log in %.1f s", entries, time.monotonic() - began)
@@ -126,7 +128,14 @@ class Core:
             self._changed.notify()
         if self._thread.ident is not None:
             self._thread.join()
-        self._store.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    @property
+    def _store(self) -> Store:
+        if self._opened is None:
+            raise StateError("the state is not open")
+        return self._opened
 
     @property
     def running(self) -> bool:
@@ -136,7 +145,7 @@ class Core:
     @property
     def has_waiting(self) -> bool:
         """Whether something waits to be sent."""
-        return self._store.outbox_bytes > 0
+        return self._opened is not None and self._opened.outbox_bytes > 0
 
     def trouble(self) -> str:
         """Return why requests are refused at present; empty when they are taken."""

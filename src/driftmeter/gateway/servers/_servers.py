@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Protocol
 
 from driftmeter.exceptions import ConfigError
-from driftmeter.gateway._addresses import Address, exposure, parse_address
+from driftmeter.gateway._addresses import Address, check_free, exposure, parse_address
 from driftmeter.gateway._extra import check_extra
 from driftmeter.gateway._inbound import Receiver
 from driftmeter.gateway.servers._gate import Gate
@@ -61,6 +61,7 @@ class Servers:
         """
         try:
             for protocol, server in self._servers.items():
+                check_free(f"{protocol}_address", self._address(protocol))
                 self.addresses[protocol] = await server.start()
         except ConfigError:
             await self.stop(0)
