@@ -220,17 +220,12 @@ def _pandas(pandas: Any, data: Any, max_columns: int) -> Table | None:
     if not _is(pandas, data, "DataFrame"):
         return None
     names = tuple(data.columns.tolist()[:max_columns])
-    if len(data) <= SMALL or _is_one_block(data) or len(set(data.dtypes)) == 1:
+    if len(data) <= SMALL or len(set(data.dtypes)) == 1:
         # One array of all columns: for a few rows much cheaper than a Series of each, even where it holds objects.
         matrix = data.to_numpy()[:, :max_columns]
         if matrix.dtype.kind in _PLAIN or len(data) <= SMALL:
             return Table(names, len(data), matrix=matrix)
     return Table(names, len(data), columns=tuple(_held(column) for _, column in islice(data.items(), max_columns)))
-
-
-def _is_one_block(frame: Any) -> bool:
-    """Whether pandas holds all columns in one array; to find out by their types costs a hundred times as much."""
-    return getattr(getattr(frame, "_mgr", None), "is_single_block", False) is True
 
 
 def _held(series: Any) -> Any:
