@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import golden_alerts  # noqa: E402  # a script, not a package
 
 from driftmeter.alerts import Settings, alerts, datadog_monitors, grafana_provisioning  # noqa: E402
+from driftmeter.alerts._alert import rendered  # noqa: E402
 from driftmeter.config import load  # noqa: E402
 
 RULE = {
@@ -135,3 +136,23 @@ def test_a_monitor_looks_back_a_week_at_most() -> None:
     monitors = monitors_of(window="30d", step="1d", models={"fraud": {}})
     windows = [int(re.search(r"last_(\d+)m", monitor["query"])[1]) for monitor in monitors.values()]  # type: ignore[index]
     assert max(windows) == 7 * 24 * 60
+
+
+def test_a_segment_that_moved_is_named_and_is_not_taken_for_the_whole_model() -> None:
+    monitors = monitors_of(models={"fraud": {"segments": ["air line"], "critical": True}})
+    whole, segment = monitors["ModelSkew (page)"], monitors["ModelSkew by ml.segment.air_line (page)"]
+    assert "{ml.model.name:fraud AND NOT ml.segment.air_line:*} by" in whole["query"]
+    assert "{ml.model.name:fraud AND ml.segment.air_line:*} by" in segment["query"]
+    assert "(air line" not in whole["message"]
+    assert "{{[ml.column.name].name}} is not as in the {{[ml.baseline.kind].name}} data" in whole["message"]
+    assert " data (air line {{[ml.segment.air_line].name}})\n" in segment["message"]
+    assert "{{ with" not in json.dumps(list(monitors.values()))
+
+
+def test_an_annotation_names_the_segment_and_the_column_where_there_is_one() -> None:
+    config = load(environ={}, overrides={"segments": ["region"]})
+    quality = next(alert for alert in alerts(Settings(config=config)) if alert.name == "ModelQuality")
+    labels = {"ml_model_name": "fraud", "ml_quality_check": "volume"}
+    assert rendered(quality.summary, labels) == "fraud fails the check volume"
+    labels |= {"ml_column_name": "amount", "ml_quality_check": "missing", "ml_segment_region": "EU"}
+    assert rendered(quality.summary, labels) == "fraud: amount fails the check missing (region EU)"

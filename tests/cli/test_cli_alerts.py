@@ -47,7 +47,7 @@ def test_grafana_and_datadog_go_to_standard_output(run) -> None:
         (("prometheus", "--latency", "300ms"), "latency must be a bound of ml.prediction.duration"),
         (("prometheus", "--latency", "soon"), "must be a duration such as 30s"),
         (("grafana", "--label", "team"), "label must be NAME=VALUE; got 'team'"),
-        (("datadog", "--config", "missing.yaml"), "DRIFTMETER_CONFIG must name a readable file; missing.yaml"),
+        (("datadog", "--config", "missing.yaml"), "File 'missing.yaml' does not exist"),
         (("datadog", "--output", "no/such/folder"), "output must be a file that can be written; no/such/folder"),
     ],
 )

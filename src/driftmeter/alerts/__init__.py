@@ -10,7 +10,7 @@ from driftmeter.alerts._recording_settings import BASELINE_SHARE as RECORDED_BAS
 from driftmeter.alerts._recording_settings import SHARE as RECORDED_SHARE
 from driftmeter.alerts._recording_settings import Recording
 from driftmeter.alerts._recording_tests import promql_tests
-from driftmeter.alerts._settings import RUNBOOKS, Settings
+from driftmeter.alerts._settings import RUNBOOKS, Settings, segment_attributes
 from driftmeter.alerts._text import APART, duration_text, quoted, selector, tag_value
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "promql_rules",
     "promql_tests",
     "quoted",
+    "segment_attributes",
     "selector",
     "space",
     "tag_value",

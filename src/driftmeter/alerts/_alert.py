@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from driftmeter.alerts._text import quoted
+
+LABEL: Final = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
+IF_THERE: Final = re.compile(r"\{\{ with \$labels\.(\w+) \}\}(.*?)\{\{ end \}\}")
+IT: Final = "{{ . }}"
 
 Severity: TypeAlias = Literal["page", "ticket"]
 """page wakes somebody up; ticket waits for the next working day."""
@@ -40,6 +44,7 @@ class Monitor:
         threshold: The threshold.
         tell_missing: Whether no data is an alert as well.
         labels: Where nothing tells groups apart, the labels that the one cause has.
+        about: What tells it from the alert's other monitors, in its name.
     """
 
     query: str
@@ -49,6 +54,13 @@ class Monitor:
     threshold: float
     tell_missing: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    about: str = ""
+
+    @property
+    def groups(self) -> list[str]:
+        """The tags that tell its groups apart."""
+        found = re.search(r"\} by \{([^}]*)\}", self.query)
+        return found[1].split(",") if found else []
 
 
 def space(metric: str, tags: str, *, by: Iterable[str], count: bool = False) -> str:
@@ -75,7 +87,7 @@ class Alert:
         expr: PromQL that returns a series for each cause.
         hold: How long that must be so, in seconds.
         linger: How long the alert goes on afterwards, in seconds.
-        summary: One line; ``{{ $labels.name }}`` stands for a label.
+        summary: One line; ``{{ $labels.name }}`` stands for a label, and see `if_there`.
         description: What it means.
         example: A situation in which it fires.
         monitors: The same for Datadog; none where a monitor cannot say it.
@@ -100,7 +112,13 @@ class Alert:
 
 def rendered(text: str, labels: Mapping[str, str]) -> str:
     """Return an annotation as Prometheus renders it for an alert with these labels."""
-    return re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda match: labels.get(match[1], ""), text)
+    text = IF_THERE.sub(lambda match: match[2].replace(IT, labels[match[1]]) if labels.get(match[1]) else "", text)
+    return LABEL.sub(lambda match: labels.get(match[1], ""), text)
+
+
+def if_there(label: str, text: str) -> str:
+    """Return what stands in an annotation of alerts that have a label; ``{{ . }}`` in the text is its value."""
+    return f"{{{{ with $labels.{label} }}}}{text}{{{{ end }}}}"
 
 
 @dataclass(frozen=True, slots=True)

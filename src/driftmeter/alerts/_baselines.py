@@ -14,6 +14,7 @@ from driftmeter.prometheus_names import metric_name
 
 _BETTER_WHEN_HIGH: Final = ("accuracy", "balanced_accuracy", "f1", "precision", "r2", "recall", "roc_auc")
 _BETTER_WHEN_LOW: Final = ("brier", "log_loss", "mae", "mape", "rmse")
+_MAY_BE_NEGATIVE: Final = ("r2",)
 _WEEK: Final = 7 * DAY
 
 
@@ -74,6 +75,9 @@ def _worse(settings: Settings, source: str, matchers: str) -> str:
                 metric_name(_measure(name), settings.naming), f'ml_performance_source="{source}"', matchers
             )
             week = f"max {APART} (avg_over_time({series}[{duration_text(_WEEK)}]))"
+            if name in _MAY_BE_NEGATIVE:
+                # A share of what is below 0 lies above it, and so would always be missed.
+                week = f"({week} > 0)"
             worse = f"max {APART} ({series}) {compare} {number(round(factor, 9))} * {week}"
             terms.append(f'label_replace({worse}, "measure", "{name}", "", "")')
     return "\nor\n".join(terms)

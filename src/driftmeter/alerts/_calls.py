@@ -251,4 +251,5 @@ def _no_rows(tags: str, *, by: tuple[str, ...], over: float, labels: dict[str, s
         threshold=0,
         tell_missing=True,
         labels=labels,
+        about=", ".join(labels.values()),
     )

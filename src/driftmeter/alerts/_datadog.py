@@ -10,18 +10,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
-from driftmeter.alerts._alert import Alert, Monitor
+from driftmeter.alerts._alert import IF_THERE, IT, LABEL, Alert, Monitor
 from driftmeter.alerts._catalog import alerts, annotations_of, labels_of
 from driftmeter.alerts._settings import Settings
 from driftmeter.alerts._text import number
+from driftmeter.prometheus_names import label_name
 
 _MOST_MINUTES: Final = 10_080
 """A week: further back no monitor looks."""
 _PRIORITY: Final = {"page": 1, "ticket": 3}
-_TAGS: Final = {"instance": "service.instance.id", "hw_id": "hw.id", "error_type": "error.type"}
 
 
 def datadog_monitors(settings: Settings, *, notify: str = "") -> str:
@@ -38,11 +37,9 @@ def datadog_monitors(settings: Settings, *, notify: str = "") -> str:
 def _monitor(alert: Alert, monitor: Monitor, settings: Settings, notify: str) -> dict[str, Any]:
     minutes = min(max(1, math.ceil(monitor.over / 60)), _MOST_MINUTES)
     said = annotations_of(alert, settings)
-    message = (
-        f"{_templated(said['summary'], monitor.labels)}\n\n{said['description']}\n\nRunbook: {said['runbook_url']}"
-    )
+    message = f"{_templated(said['summary'], monitor)}\n\n{said['description']}\n\nRunbook: {said['runbook_url']}"
     return {
-        "name": " ".join((alert.name, *monitor.labels.values(), f"({alert.severity})")),
+        "name": " ".join(filter(None, (alert.name, monitor.about, f"({alert.severity})"))),
         "type": "query alert",
         "query": (
             f"{monitor.aggregate}(last_{minutes}m):{monitor.query} {monitor.compare} {number(monitor.threshold)}"
@@ -59,14 +56,17 @@ def _monitor(alert: Alert, monitor: Monitor, settings: Settings, notify: str) ->
     }
 
 
-def _templated(text: str, labels: Mapping[str, str]) -> str:
-    """Return a text with these labels' values, and of others with Datadog's variables for the tags of a group."""
+def _templated(text: str, monitor: Monitor) -> str:
+    """Return a text with Datadog's variables for the tags of a group in place of Prometheus' labels.
 
-    def variable(match: re.Match[str]) -> str:
-        label = match[1]
-        if label in labels:
-            return labels[label]
+    What stands there of a label that no tag of the groups is, is left out.
+    """
+    tags = {label_name(tag): f"{{{{[{tag}].name}}}}" for tag in monitor.groups}
+    said = {**tags, **monitor.labels}
+
+    def of_label(match: re.Match[str]) -> str:
         # The labels of models and columns have a dot for each underscore.
-        return f"{{{{[{_TAGS.get(label, label.replace('_', '.'))}].name}}}}"
+        return said.get(match[1]) or f"{{{{[{match[1].replace('_', '.')}].name}}}}"
 
-    return re.sub(r"\{\{ \$labels\.(\w+) \}\}", variable, text)
+    text = IF_THERE.sub(lambda match: match[2].replace(IT, said[match[1]]) if match[1] in said else "", text)
+    return LABEL.sub(of_label, text)

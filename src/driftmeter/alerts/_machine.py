@@ -111,7 +111,7 @@ def loss_alerts(settings: Settings) -> Iterator[Alert]:
             # A counter begins with its first loss, which `increase` does not see.
             expr=(f"sum {APART} (increase({series}[{within}]) > 0 or ({series} > 0 unless {series} offset {within}))"),
             summary=says,
-            description=f"{meaning} Within {within}.",
+            description=f"In the last {within}: {meaning[0].lower()}{meaning[1:]}",
             example=Example(
                 series={Series({**cause, "instance": "a"})(series): f"_x{ticks} 7x5"},
                 at=(ticks + 3) * settings.beat,

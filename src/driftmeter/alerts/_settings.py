@@ -67,6 +67,11 @@ class Settings:
                 raise ConfigError(f"a label's name must have letters, digits and underscores alone; got {name!r}")
 
     @property
+    def segments(self) -> tuple[str, ...]:
+        """The attributes that segments are told by."""
+        return segment_attributes(self.config)
+
+    @property
     def hold(self) -> float:
         """How long, in seconds, a verdict must be 1 before it alerts: two looks, or a tenth of a tumbling window.
 
@@ -93,3 +98,11 @@ class Settings:
     def look_back(self) -> float:
         """How long a model that stopped is remembered, in seconds."""
         return max(DAY, 2 * self.config.window)
+
+
+def segment_attributes(config: Config) -> tuple[str, ...]:
+    """Return the attributes that segments of any model are told by."""
+    columns = set(config.segments)
+    for own in config.models.values():
+        columns |= set(own.segments or ())
+    return tuple(semconv.ML_SEGMENT + column for column in sorted(columns))

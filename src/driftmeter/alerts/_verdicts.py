@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from typing import Final
 
 from driftmeter import semconv
-from driftmeter.alerts._alert import Alert, Example, Monitor, Series, Severity, space
+from driftmeter.alerts._alert import IT, Alert, Example, Monitor, Series, Severity, if_there, space
 from driftmeter.alerts._critical import Critical
 from driftmeter.alerts._settings import Settings
-from driftmeter.alerts._text import APART, selector
-from driftmeter.prometheus_names import metric_name
+from driftmeter.alerts._text import APART, selector, tag_value
+from driftmeter.prometheus_names import label_name, metric_name
 
 _COLUMN: Final = (semconv.ML_MODEL_NAME, semconv.ML_MODEL_VERSION, semconv.ML_COLUMN_NAME)
 _MODEL_AND_COLUMN: Final = "{{ $labels.ml_model_name }}: {{ $labels.ml_column_name }}"
+# The volume has no column.
+_MODEL_AND_PERHAPS_COLUMN: Final = "{{ $labels.ml_model_name }}" + if_there("ml_column_name", f": {IT}")
 _WHAT: Final = (
     (
         "ModelSkew",
@@ -59,7 +61,7 @@ def verdict_alerts(settings: Settings) -> Iterator[Alert]:
         semconv.QUALITY_VIOLATED,
         name="ModelQuality",
         signal="quality",
-        summary=f"{_MODEL_AND_COLUMN} fails the check {{{{ $labels.ml_quality_check }}}}",
+        summary=f"{_MODEL_AND_PERHAPS_COLUMN} fails the check {{{{ $labels.ml_quality_check }}}}",
         description=(
             f"More values fail this check than in the baseline, by more than chance (at {config.alpha:g}) and by at "
             f"least {config.quality_floor:.3g} of the values; of volume, the window's rows are further from the usual "
@@ -96,7 +98,7 @@ def _of(
             expr=found,
             hold=settings.hold,
             linger=settings.linger,
-            summary=summary,
+            summary=summary + _of_which_segment(settings),
             description=description,
             example=Example(
                 series={
@@ -106,16 +108,33 @@ def _of(
                 at=5 * settings.beat + settings.hold,
                 labels={"job": "shop", **cause},
             ),
-            monitors=(
-                Monitor(
-                    query=space(f"max:{metric.name}", critical.tags_of_columns(severity), by=by),
-                    # The least value of that time: a single look that is taken back does not alert.
-                    aggregate="min",
-                    over=max(settings.hold, 300.0),
-                    compare=">=",
-                    threshold=1,
-                ),
-            ),
+            monitors=tuple(_monitors(settings, metric, critical.tags_of_columns(severity), by=by)),
+        )
+
+
+def _of_which_segment(settings: Settings) -> str:
+    """Return what a summary says of the segment that moved, where it is one."""
+    return "".join(
+        if_there(label_name(segment), f" ({segment.removeprefix(semconv.ML_SEGMENT)} {IT})")
+        for segment in settings.segments
+    )
+
+
+def _monitors(settings: Settings, metric: semconv.Metric, tags: str, *, by: tuple[str, ...]) -> Iterator[Monitor]:
+    """Yield a monitor of whole models, and one for each attribute that segments are told by."""
+    segments = [tag_value(segment) for segment in settings.segments]
+    chosen = [] if tags == "*" else [f"({tags})"] if " " in tags and segments else [tags]
+    scopes = [("", [f"NOT {segment}:*" for segment in segments], by)]
+    scopes += [(f"by {segment}", [f"{segment}:*"], (*by, segment)) for segment in segments]
+    for about, filters, groups in scopes:
+        yield Monitor(
+            query=space(f"max:{metric.name}", " AND ".join([*chosen, *filters]) or "*", by=groups),
+            # The least value of that time: a single look that is taken back does not alert.
+            aggregate="min",
+            over=max(settings.hold, 300.0),
+            compare=">=",
+            threshold=1,
+            about=about,
         )
 
 

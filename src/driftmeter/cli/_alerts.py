@@ -33,7 +33,10 @@ _PATH: Final = click.Path(path_type=Path, dir_okay=False)
 
 
 _CONFIG: Final = click.option(
-    "--config", "path", type=_PATH, help="The YAML file of the configuration, instead of DRIFTMETER_CONFIG."
+    "--config",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The YAML file of the configuration, instead of DRIFTMETER_CONFIG.",
 )
 _OUTPUT: Final = click.option("--output", "-o", type=_PATH, help="The file to write; by default standard output.")
 _TESTS: Final = click.option(

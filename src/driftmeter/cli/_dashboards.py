@@ -18,7 +18,7 @@ from driftmeter.prometheus_names import NAMINGS, Naming
 _config = click.option(
     "--config",
     "path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="The YAML file of the configuration, instead of DRIFTMETER_CONFIG.",
 )
 _output = click.option(
@@ -35,7 +35,7 @@ def dashboards() -> None:
     """Write dashboards for the configuration that the processor runs on."""
 
 
-@dashboards.command()
+@dashboards.command(short_help="Write dashboards that Grafana imports or provisions.")
 @_config
 @_output
 @click.option(
@@ -51,7 +51,7 @@ def grafana(*, path: Path | None, output: Path, names: Naming, interval: float) 
     _write(grafana_dashboards(Settings(config=_load(path), naming=names, interval=interval)), output)
 
 
-@dashboards.command()
+@dashboards.command(short_help="Write dashboards for Datadog's API.")
 @_config
 @_output
 def datadog(*, path: Path | None, output: Path) -> None:

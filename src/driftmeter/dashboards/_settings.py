@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from driftmeter.alerts import segment_attributes
 from driftmeter.config import Config
 from driftmeter.dashboards._scope import Tag
 from driftmeter.exceptions import ConfigError
 from driftmeter.prometheus_names import NAMINGS, Naming, label_name
-from driftmeter.semconv import ML_SEGMENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +34,7 @@ class Settings:
     @property
     def segments(self) -> tuple[str, ...]:
         """The attributes that segments are told by."""
-        columns = set(self.config.segments)
-        for own in self.config.models.values():
-            columns |= set(own.segments or ())
-        return tuple(ML_SEGMENT + column for column in sorted(columns))
+        return segment_attributes(self.config)
 
     @property
     def whole_model(self) -> str:
