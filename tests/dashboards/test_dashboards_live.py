@@ -152,6 +152,14 @@ def test_the_bins_beside_the_baseline_sort_by_the_number_that_they_end_with(fill
     assert shares["live"][warmest] > 0.5 > shares["baseline"][warmest]
 
 
+def test_without_rules_for_a_column_the_place_of_its_bins_says_what_is_needed(filled: Filled) -> None:
+    live, baseline = (t for t in TARGETS if t.panel["type"] == "barchart")
+    assert answer(filled, live, column="unheard_of") == []
+    (bar,) = answer(filled, baseline, column="unheard_of")
+    assert bar["metric"] == {"bin": "needs the rules of driftmeter alerts promql", "upto": "0"}
+    assert float(bar["value"][1]) == 0
+
+
 def test_the_overview_says_what_was_found(filled: Filled) -> None:
     findings = next(t for t in TARGETS if t.page == "overview" and t.panel["type"] == "table")
     (series,) = answer(filled, findings)

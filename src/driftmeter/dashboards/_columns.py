@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Final
 
 from driftmeter import semconv
-from driftmeter.alerts import RECORDED_BASELINE_SHARE, RECORDED_SHARE, selector
+from driftmeter.alerts import RECORDED_BASELINE_SHARE, RECORDED_SHARE, quoted, selector
 from driftmeter.dashboards._panel import SHARE, VALUES_PER_SECOND, Panel, Query, Section
 from driftmeter.dashboards._scope import Ask, Scope, Tag
 
 _COLUMN: Final = Tag(semconv.ML_COLUMN_NAME, "$column")
+_NO_RULES: Final = "needs the rules of driftmeter alerts promql"
 _QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -58,6 +59,11 @@ def _beside_the_baseline(recorded: Scope) -> Panel:
         shares = f"max by (bin) ({selector(series, *recorded.matchers, _COLUMN.promql)})"
         ends = rf'label_replace({shares}, "upto", "$1", "bin", ".*\\.\\.(.+)")'
         expr = rf'label_replace({ends}, "upto", "1e308", "bin", ".*\\.\\.")'
+        if series == RECORDED_BASELINE_SHARE:
+            # A bar chart without data does not say what its panel says of that; a bar that is called so does. Of
+            # the baseline alone: a window with few rows has no shares, though there are rules.
+            says = f'label_replace(vector(0), "bin", {quoted(_NO_RULES)}, "", "")'
+            expr += f' or on() label_replace({says}, "upto", "0", "", "")'
         queries.append(Query(ask=Ask(expr), legend=title, unit=SHARE))
     return Panel(
         kind="bars",
@@ -66,7 +72,7 @@ def _beside_the_baseline(recorded: Scope) -> Panel:
         "the rules that `driftmeter alerts promql` writes; of all rows, not of a segment.",
         queries=tuple(queries),
         unit=SHARE,
-        empty="needs the rules of driftmeter alerts promql",
+        empty=_NO_RULES,
         labels={"bin": "Bin", "upto": "Up to"},
     )
 
