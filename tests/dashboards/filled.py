@@ -18,7 +18,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, S
 
 from backend_kit import OPENER, Prometheus
 from driftmeter import semconv, semconv_hardware
-from driftmeter.alerts import Recording, promql_rules
+from driftmeter.alerts import RECORDED_ROWS, Recording, promql_rules
 from driftmeter.baseline import Baseline
 from driftmeter.config import Config, load
 from driftmeter.demo._batches import encode
@@ -31,6 +31,7 @@ from driftmeter.demo._train import MODEL_NAME, MODEL_VERSION, train
 WINDOW = 4
 SECONDS = 18.0
 SERVICE = "flight-delay"
+RARE = "a column that rules are loaded for, with too few rows for them"
 WHOLE_SET = "tells-the-whole-set"
 EXAMPLES = {a.name: a.example for a in (*semconv.ATTRIBUTES, *semconv_hardware.ATTRIBUTES)}
 # What OpenTelemetry's whole set told of one host at one moment: psutil's used is all but available memory, and parts of
@@ -124,13 +125,15 @@ def _fail(server: Server, flights: Flights) -> None:
 
 
 def _tell_of_gpu_and_performance(prometheus: Prometheus, number: int) -> None:
-    """Tell, by the conventions, of what is not here: a GPU, performance, and the volume of three days."""
+    """Tell, by the conventions, of what is not here: a GPU, performance, a rare column, three days' volume."""
     message = ExportMetricsServiceRequest()
     scope = _told_by("gpu-host", message)
     for metric in semconv_hardware.GPU_METRICS:
         _add(scope.metrics.add(), metric, number, {name: EXAMPLES[name] for name in metric.attributes})
     model = {semconv.ML_MODEL_NAME: MODEL_NAME, semconv.ML_MODEL_VERSION: MODEL_VERSION}
     _add(scope.metrics.add(), semconv.QUALITY_RATIO, number, {**model, semconv.ML_QUALITY_CHECK: "volume"})
+    recorded = semconv.Metric(RECORDED_ROWS, "gauge", "{row}", "", ())
+    _add(scope.metrics.add(), recorded, number, {**model, semconv.ML_COLUMN_NAME: RARE})
     for source in ("measured", "estimated"):
         _add(scope.metrics.add(), PERFORMANCE, number, {**model, "ml.performance.source": source})
     _send(prometheus, message)

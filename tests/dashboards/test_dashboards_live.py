@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("grafana_foundation_sdk", reason="grafana-foundation-sdk needs Python 3.11")
 pytest.importorskip("sklearn", reason="the demo extra is not installed")
 
-from filled import IDLE_CPUS, SERVICE, STATES_OF_MEMORY, WHOLE_SET, WINDOW, Filled, fill, values
+from filled import IDLE_CPUS, RARE, SERVICE, STATES_OF_MEMORY, WHOLE_SET, WINDOW, Filled, fill, values
 from pages import Target, choices, dashboards, filled_in, targets
 
 from driftmeter.config import load
@@ -152,11 +152,18 @@ def test_the_bins_beside_the_baseline_sort_by_the_number_that_they_end_with(fill
     assert shares["live"][warmest] > 0.5 > shares["baseline"][warmest]
 
 
-def test_without_rules_for_a_column_the_place_of_its_bins_says_what_is_needed(filled: Filled) -> None:
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        ("unheard_of", "needs rows, and the rules of driftmeter alerts promql"),
+        (RARE, "too few rows in the window"),
+    ],
+)
+def test_the_place_of_bins_that_are_not_there_says_why(filled: Filled, column: str, says: str) -> None:
     live, baseline = (t for t in TARGETS if t.panel["type"] == "barchart")
-    assert answer(filled, live, column="unheard_of") == []
-    (bar,) = answer(filled, baseline, column="unheard_of")
-    assert bar["metric"] == {"bin": "needs the rules of driftmeter alerts promql", "upto": "0"}
+    assert answer(filled, live, column=column) == []
+    (bar,) = answer(filled, baseline, column=column)
+    assert bar["metric"] == {"bin": says, "upto": "0"}
     assert float(bar["value"][1]) == 0
 
 

@@ -7,6 +7,7 @@ from driftmeter.alerts._grafana import grafana_provisioning
 from driftmeter.alerts._prometheus import prometheus_rules, prometheus_tests
 from driftmeter.alerts._recording import promql_rules
 from driftmeter.alerts._recording_settings import BASELINE_SHARE as RECORDED_BASELINE_SHARE
+from driftmeter.alerts._recording_settings import ROWS as RECORDED_ROWS
 from driftmeter.alerts._recording_settings import SHARE as RECORDED_SHARE
 from driftmeter.alerts._recording_settings import Recording
 from driftmeter.alerts._recording_tests import promql_tests
@@ -16,6 +17,7 @@ from driftmeter.alerts._text import APART, duration_text, quoted, selector, tag_
 __all__ = [
     "APART",
     "RECORDED_BASELINE_SHARE",
+    "RECORDED_ROWS",
     "RECORDED_SHARE",
     "RUNBOOKS",
     "Recording",

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from driftmeter import semconv
-from driftmeter.alerts import RECORDED_BASELINE_SHARE, RECORDED_SHARE, quoted, selector
+from driftmeter.alerts import RECORDED_BASELINE_SHARE, RECORDED_ROWS, RECORDED_SHARE, quoted, selector
 from driftmeter.dashboards._panel import SHARE, VALUES_PER_SECOND, Panel, Query, Section
 from driftmeter.dashboards._scope import Ask, Scope, Tag
 
 _COLUMN: Final = Tag(semconv.ML_COLUMN_NAME, "$column")
-_NO_RULES: Final = "needs the rules of driftmeter alerts promql"
+_FEW_ROWS: Final = "too few rows in the window"
+_NO_RULES: Final = "needs rows, and the rules of driftmeter alerts promql"
 _QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -60,10 +61,7 @@ def _beside_the_baseline(recorded: Scope) -> Panel:
         ends = rf'label_replace({shares}, "upto", "$1", "bin", ".*\\.\\.(.+)")'
         expr = rf'label_replace({ends}, "upto", "1e308", "bin", ".*\\.\\.")'
         if series == RECORDED_BASELINE_SHARE:
-            # A bar chart without data does not say what its panel says of that; a bar that is called so does. Of
-            # the baseline alone: a window with few rows has no shares, though there are rules.
-            says = f'label_replace(vector(0), "bin", {quoted(_NO_RULES)}, "", "")'
-            expr += f' or on() label_replace({says}, "upto", "0", "", "")'
+            expr += _instead(recorded)
         queries.append(Query(ask=Ask(expr), legend=title, unit=SHARE))
     return Panel(
         kind="bars",
@@ -75,6 +73,19 @@ def _beside_the_baseline(recorded: Scope) -> Panel:
         empty=_NO_RULES,
         labels={"bin": "Bin", "upto": "Up to"},
     )
+
+
+def _instead(recorded: Scope) -> str:
+    """Return what stands in the place of the bins, as the name of one, where there are none.
+
+    Grafana's bar chart does not show what its panel says of no data, and an empty one does not say what is missing.
+    """
+    rows = f"max ({selector(RECORDED_ROWS, *recorded.matchers, _COLUMN.promql)}) * 0"
+    named = (
+        f'label_replace(label_replace({value}, "bin", {quoted(says)}, "", ""), "upto", "0", "", "")'
+        for value, says in ((rows, _FEW_ROWS), ("vector(0)", _NO_RULES))
+    )
+    return "".join(f" or on() {one}" for one in named)
 
 
 def _quantiles(signals: Scope) -> Panel:
