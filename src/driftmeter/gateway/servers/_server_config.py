@@ -34,7 +34,7 @@ class ServerConfig:
     request_timeout: float = key(
         30.0,
         duration,
-        "how long a request may take to arrive, and a connection until the first one's head has",
+        "how long a request may take to arrive, and over HTTP the head of a connection's first one",
         least=0.001,
         most=3600,
     )
