@@ -64,6 +64,15 @@ def test_what_is_read_from_the_environment_is_told_in_the_readme():
     assert sorted(name for name in names if f"`{name}`" not in told) == []
 
 
+def test_commands_of_the_readme_name_files_of_its_folder():
+    told = (CONFIGS / "README.md").read_text()
+    blocks = re.findall(r"```bash\n(.*?)```", told, re.DOTALL)
+    named = {name for block in blocks for name in re.findall(r"--config[= ](\S+)|--config\.file=(\S+)", block)}
+    files = {file for pair in named for file in pair if file}
+    assert {"single-host.yaml", "gateway.yaml", "prometheus.yml"} <= files
+    assert sorted(file for file in files if not (CONFIGS / file).is_file()) == []
+
+
 class Backend:
     """Stands for a vendor: takes OTLP/HTTP and keeps what it was sent, by path, with the headers."""
 
