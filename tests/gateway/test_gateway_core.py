@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from driftmeter import Baseline, otlp
 from driftmeter.config import ColumnConfig, Config, ModelConfig
 from driftmeter.gateway._inbound import Accepted, Malformed, Overloaded, Unavailable
-from driftmeter.gateway.core._outputs import metrics_request
+from driftmeter.gateway.core._outputs import Output, metrics_request
 from driftmeter.schema import Model
 from driftmeter.sketches import Disguise, Snapshot, merge_snapshots
 
@@ -187,6 +187,20 @@ def test_a_full_outbox_refuses_what_is_to_be_passed_on_and_takes_sketches(simula
     assert isinstance(answer, Overloaded)
     assert answer.retry_after > 0
     assert gateway.send(request(0, START)) == Accepted()
+
+
+def test_what_the_gateway_has_no_room_for_itself_is_counted_and_events_are_sent_all_the_same(simulated) -> None:
+    core = simulated(max_outbox_bytes=1 << 20).core
+    outputs = [Output("metrics", bytes(1 << 20), lasts=False), Output("logs", bytes(1 << 20), lasts=True)]
+    assert core._intake.fitting(outputs, 1 << 20) == outputs[1:]
+    told = ExportMetricsServiceRequest.FromString(core._about_itself(START))
+    [sent] = [metric for metric in told.resource_metrics[0].scope_metrics[0].metrics if metric.name.endswith(".sent")]
+    [point] = sent.sum.data_points
+    assert {pair.key: pair.value.string_value for pair in point.attributes} == {
+        "driftmeter.signal": "metrics",
+        "driftmeter.outcome": "no_room",
+    }
+    assert point.as_int == 1
 
 
 @pytest.mark.parametrize("signal", ["metrics", "traces", "logs"])

@@ -130,7 +130,7 @@ def test_an_exporter_that_is_told_to_come_back_does(served: Serving, protocol: s
     tracers.get_tracer("t").start_span("predict").end()
     tracers.shutdown()
     assert served.inbox.last().resource_spans[0].scope_spans[0].spans[0].name == "predict"
-    assert dict(served.servers.gate.outcomes) == {("traces", "Overloaded"): 1, ("traces", "Accepted"): 1}
+    assert dict(served.servers.gate.outcomes) == {("traces", Overloaded): 1, ("traces", Accepted): 1}
 
 
 @pytest.mark.parametrize("signal", SIGNALS)

@@ -370,7 +370,10 @@ class TestRoom:
         huge = {"value": 2**53 - 1}
         assert outcomes(counting, body(huge, {"column": "y"})) == {"counted": 2}
         again = {"interval": (1001, 1010)}
-        assert outcomes(counting, body({**huge, **again}, {"column": "y", **again})) == {"counts": 1, "overlapping": 1}
+        assert outcomes(counting, body({**huge, **again}, {"column": "y", **again})) == {
+            "overflow": 1,
+            "overlapping": 1,
+        }
         assert taken(counting)[M, 1000][Column("y")].missing == 2
 
     def test_bounds_of_all_models_together_do_not_hold_in_a_replay(self) -> None:

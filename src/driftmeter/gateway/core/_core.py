@@ -280,7 +280,7 @@ class Core:
         self.wake()
 
     def _about_itself(self, now: int) -> bytes:
-        self._metrics.points = self._intake.outcomes
+        self._metrics.points, self._metrics.left_out = self._intake.outcomes, self._intake.left_out
         self._metrics.gauges |= {
             semconv.GATEWAY_STREAMS: self._engine.ledger.streams,
             semconv.GATEWAY_MODELS: self._engine.models,

@@ -20,6 +20,7 @@ from driftmeter.gateway.core._store import Changes, Entry
 from driftmeter.gateway.servers._answers import REQUESTS
 from driftmeter.gateway.streams._decode import Decoder, Received
 from driftmeter.gateway.streams._identity import Service
+from driftmeter.gateway.streams._outcomes import BASELINE
 from driftmeter.recorder import guard
 
 _logger = logging.getLogger("driftmeter.gateway")
@@ -68,6 +69,8 @@ class Intake:
         self._tell_again = 0.0
         self.outcomes: Counter[str] = Counter()
         """What became of the points of ours that were received, see `Outcomes`."""
+        self.left_out: Counter[Signal] = Counter()
+        """Requests of the gateway itself for which there was no room."""
 
     def room(self, outbox_bytes: int) -> int:
         """Return how many bytes of requests may still be sent on."""
@@ -112,7 +115,7 @@ class Intake:
         """Let the state know of a request that is safe, as an entry of the log if it is one; return the answer."""
         for service, baseline, _ in taken.baselines:
             engine.take_baseline(service, baseline)
-        refused = Counter({"baseline": len(taken.unread)} if taken.unread else {})
+        refused = Counter({BASELINE: len(taken.unread)} if taken.unread else {})
         if taken.entry is None:
             refused.update(taken.received.refused)
         else:
@@ -148,5 +151,5 @@ class Intake:
             if room >= 0 or output.signal == "logs":
                 fitting.append(output)
             else:
-                self.outcomes["no_room"] += 1
+                self.left_out[output.signal] += 1
         return fitting

@@ -6,15 +6,22 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.sdk.metrics.export import AggregationTemporality, Metric, NumberDataPoint, Sum
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 
 from driftmeter import otlp, semconv
+from driftmeter.gateway._inbound import Signal
 from driftmeter.gateway.core._outputs import metrics_request
 from driftmeter.gateway.sender._sender import Sender
+from driftmeter.gateway.servers._answers import REQUEST_OUTCOMES
 from driftmeter.gateway.servers._gate import Gate
+
+SENT_OUTCOMES: Final = ("sent", "dropped", "retries")
+"""What became of requests that were to be sent, as `Counts` of the sender have it."""
+NO_ROOM: Final = "no_room"
+"""And of those of the gateway itself that never came so far."""
 
 
 @dataclass(slots=True)
@@ -25,12 +32,14 @@ class OwnMetrics:
         resource: The gateway's resource attributes.
         start: When counting began.
         points: Points of ours by outcome.
+        left_out: Requests of the gateway itself for which there was no room, by signal.
         gauges: The latest values.
     """
 
     resource: Mapping[str, Any]
     start: int
     points: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[Signal] = field(default_factory=Counter)
     gauges: dict[semconv.Metric, float] = field(default_factory=dict)
     _gate: Gate | None = None
     _sender: Sender | None = None
@@ -53,15 +62,16 @@ class OwnMetrics:
     def _requests(self) -> dict[tuple[str, ...], int]:
         # A copy, since the event loop goes on counting.
         outcomes = {} if self._gate is None else dict(self._gate.outcomes)
-        return {(signal, outcome.lower()): count for (signal, outcome), count in outcomes.items()}
+        return {(signal, REQUEST_OUTCOMES[outcome]): count for (signal, outcome), count in outcomes.items()}
 
     def _sent(self) -> dict[tuple[str, ...], int]:
         counts = {} if self._sender is None else self._sender.counts
-        return {
+        sent: dict[tuple[str, ...], int] = {
             (signal, outcome): getattr(of_signal, outcome)
             for signal, of_signal in counts.items()
-            for outcome in ("sent", "dropped", "retries")
+            for outcome in SENT_OUTCOMES
         }
+        return sent | {(signal, NO_ROOM): count for signal, count in self.left_out.items()}
 
     def _counter(self, metric: semconv.Metric, counts: Mapping[tuple[str, ...], int], now: int) -> Metric:
         points = [

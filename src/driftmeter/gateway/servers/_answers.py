@@ -48,6 +48,16 @@ class TooSlow:
 
 Refusal = Overloaded | Unavailable | Malformed | Unauthenticated | TooLarge | TooSlow
 
+REQUEST_OUTCOMES: Final[dict[type[Any], str]] = {
+    Accepted: "accepted",
+    Overloaded: "overloaded",
+    Unavailable: "unavailable",
+    Malformed: "malformed",
+    Unauthenticated: "unauthenticated",
+    TooLarge: "too_large",
+    TooSlow: "too_slow",
+}
+"""What each answer is called where answers are counted."""
 _LONGEST_REASON: Final = 500
 """Characters: a reason may quote what was sent, and gRPC puts it in a header."""
 

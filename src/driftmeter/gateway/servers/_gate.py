@@ -20,7 +20,7 @@ class Gate:
     """One for all servers, on one event loop.
 
     Attributes:
-        outcomes: How many requests were answered, by signal and by the name of the answer's class.
+        outcomes: How many requests were answered, by signal and by the answer's class.
         requests: How many are in hand.
         bytes: How many bytes these have, as sent and decompressed.
     """
@@ -32,7 +32,7 @@ class Gate:
             ConfigError: The file with the tokens cannot be used.
         """
         self.config = config
-        self.outcomes: Counter[tuple[Signal, str]] = Counter()
+        self.outcomes: Counter[tuple[Signal, type[Answer | Refusal]]] = Counter()
         self.requests = 0
         self.bytes = 0
         self._receiver = receiver
@@ -79,7 +79,7 @@ class Gate:
 
     def count(self, signal: Signal, outcome: Answer | Refusal) -> None:
         """Count one answer: a refusal that the receiver has not seen, that is; the others are counted here."""
-        self.outcomes[signal, type(outcome).__name__] += 1
+        self.outcomes[signal, type(outcome)] += 1
 
     def trouble(self) -> str:
         """Return why requests are refused at present; empty when they are taken."""

@@ -14,6 +14,7 @@ from driftmeter import otlp, semconv
 from driftmeter.gateway.streams._identity import Series, Service
 from driftmeter.gateway.streams._limits import Limits
 from driftmeter.gateway.streams._origins import Origin, Origins
+from driftmeter.gateway.streams._outcomes import NAMES, POINTS, RESOURCE
 from driftmeter.gateway.streams._received import Group, Piece, Received, none
 from driftmeter.gateway.streams._requests import Block, Parted, part
 from driftmeter.gateway.streams._series import Names
@@ -65,10 +66,10 @@ class Decoder:
         kept = []
         for block in sorted(parted.blocks, key=lambda block: block.metric != semconv.COLUMN_VALUE.name):
             if block.origin.is_too_large:
-                refused["resource"] += len(block.points)
+                refused[RESOURCE] += len(block.points)
                 continue
             if len(block.points) > room:
-                refused["points"] += len(block.points) - room
+                refused[POINTS] += len(block.points) - room
                 del block.points[room:]
             room -= len(block.points)
             kept.append(block)
@@ -119,7 +120,7 @@ class _Reading:
             self.series += map(names[block.metric].__getitem__, wires[end - len(block.points) : end])
         if None in self.series:
             nameless = np.array([named is None for named in self.series])
-            self.refused["names"] += int(np.count_nonzero(nameless & kept))
+            self.refused[NAMES] += int(np.count_nonzero(nameless & kept))
             kept &= ~nameless
         self.times = _joined([points.times for points in self.points])
         self.starts = _joined([points.starts for points in self.points])

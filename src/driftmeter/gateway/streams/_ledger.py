@@ -13,7 +13,7 @@ from driftmeter.gateway.core import _pickles
 from driftmeter.gateway.streams._admission import Admission
 from driftmeter.gateway.streams._identity import Service, ShardKey
 from driftmeter.gateway.streams._limits import Limits
-from driftmeter.gateway.streams._outcomes import FUTURE, MODELS, Outcomes, tally
+from driftmeter.gateway.streams._outcomes import FUTURE, MODELS, WITHOUT_VALUE, Outcomes, tally
 from driftmeter.gateway.streams._posting import Posting
 from driftmeter.gateway.streams._received import Group, Received
 from driftmeter.gateway.streams._room import Room
@@ -75,7 +75,7 @@ class Ledger:
         Posting(received, admission).add_to(self._sums, room=room)
         passed, refused = tally(admission.codes)
         if received.without_value:
-            passed["without_value"] = received.without_value
+            passed[WITHOUT_VALUE] = received.without_value
         changed = [key for key in received.shards if key in self._shards and (skip is None or not skip(key))]
         return Outcomes(passed, {**received.refused, **refused}, frozenset(changed))
 

@@ -9,12 +9,18 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from driftmeter import otlp
 from driftmeter.gateway.streams._identity import ShardKey
 
 PASSED: Final = ("counted", "overlapping", "extended", "reset", "duplicate", "old", "undecided", "first")
 COUNTED, OVERLAPPING, EXTENDED, RESET, DUPLICATE, OLD, UNDECIDED, FIRST = range(len(PASSED))
-REFUSED: Final = ("future", "models", "columns", "streams", "open_columns", "counts")
-FUTURE, MODELS, COLUMNS, STREAMS, OPEN_COLUMNS, TOO_MUCH = range(len(PASSED), len(PASSED) + len(REFUSED))
+REFUSED: Final = ("future", "models", "columns", "streams", "open_columns", "overflow")
+FUTURE, MODELS, COLUMNS, STREAMS, OPEN_COLUMNS, OVERFLOW = range(len(PASSED), len(PASSED) + len(REFUSED))
+WITHOUT_VALUE: Final = "without_value"
+RESOURCE, POINTS, NAMES, BASELINE = UNREAD = ("resource", "points", "names", "baseline")
+"""Why points are refused before anybody asks what their streams had."""
+ALL: Final = (*PASSED, WITHOUT_VALUE, *REFUSED, *UNREAD, *otlp.POINT_RULES[1:])
+"""All that can become of a point."""
 NONE: Final = -1
 """Of a point that is not looked at: it was refused before, or is skipped."""
 

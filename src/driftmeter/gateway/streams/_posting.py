@@ -11,7 +11,7 @@ from driftmeter import otlp
 from driftmeter.gateway.streams._admission import Admission
 from driftmeter.gateway.streams._differences import growth
 from driftmeter.gateway.streams._last import Before, joined
-from driftmeter.gateway.streams._outcomes import COUNTS, OPEN_COLUMNS, TOO_MUCH
+from driftmeter.gateway.streams._outcomes import COUNTS, OPEN_COLUMNS, OVERFLOW
 from driftmeter.gateway.streams._received import Piece, Received
 from driftmeter.gateway.streams._sheet import Sheet
 from driftmeter.gateway.streams._sums import Sums
@@ -81,7 +81,7 @@ class Posting:
             points = np.flatnonzero(here[self._first_count :]) + self._first_count
             if len(points):
                 fits = sheet.add_counts(places[points], self._admission.counts[points - self._first_count])
-                self._admission.codes[points[~fits]] = TOO_MUCH
+                self._admission.codes[points[~fits]] = OVERFLOW
 
     def _places(self, sheet: Sheet, here: BoolArray, sums: Sums, room: int) -> Int64Array:
         """Return the lane or cell of each point; those that have none are not ``here`` any more."""
@@ -107,7 +107,7 @@ class Posting:
                 rows, points = rows[chosen], points[chosen]
             if len(rows):
                 fits = sheet.add_sketches(part.histograms, rows, places[points])
-                self._admission.codes[points[~fits]] = TOO_MUCH
+                self._admission.codes[points[~fits]] = OVERFLOW
 
 
 def _holds_any(sketches: otlp.Histograms) -> BoolArray:
