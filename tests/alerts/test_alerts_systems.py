@@ -108,7 +108,7 @@ def test_datadogs_client_takes_the_monitors(case: str) -> None:
 @pytest.mark.parametrize("case", golden_alerts.CASES)
 def test_a_monitors_threshold_is_that_of_its_query_and_its_variables_are_its_groups(case: str) -> None:
     for monitor in json.loads(datadog_monitors(golden_alerts.settings_of(case), notify="@slack-models")):
-        query = re.fullmatch(r"(min|max|sum)\(last_(\d+)m\):(.+) (>|>=|<=) ([\d.e-]+)", monitor["query"])
+        query = re.fullmatch(r"(min|max|sum|percentile)\(last_(\d+)m\):(.+) (>|>=|<=) ([\d.e-]+)", monitor["query"])
         assert query is not None, monitor["query"]
         assert float(query[5]) == monitor["options"]["thresholds"]["critical"]
         groups = {tag for tags in re.findall(r"by \{([^}]*)\}", query[3]) for tag in tags.split(",")}
@@ -156,3 +156,14 @@ def test_an_annotation_names_the_segment_and_the_column_where_there_is_one() -> 
     assert rendered(quality.summary, labels) == "fraud fails the check volume"
     labels |= {"ml_column_name": "amount", "ml_quality_check": "missing", "ml_segment_region": "EU"}
     assert rendered(quality.summary, labels) == "fraud: amount fails the check missing (region EU)"
+
+
+def test_too_many_calls_are_slow_where_a_percentile_of_them_is() -> None:
+    def latency(**options: Any) -> list[str]:
+        monitors = json.loads(datadog_monitors(Settings(**options)))
+        return [monitor["query"] for monitor in monitors if monitor["name"].startswith("ModelLatency")]
+
+    of_all = "ml.prediction.duration{*} by {ml.model.name,ml.model.version}"
+    assert latency() == [f"percentile(last_60m):p85.6:{of_all} > 1"]
+    assert latency(latency=0.25, latency_budget=0.001) == [f"percentile(last_60m):p98.56:{of_all} > 0.25"]
+    assert latency(latency_budget=0.1) == []  # 14 times a tenth is more than there is

@@ -48,7 +48,7 @@ class Monitor:
     """
 
     query: str
-    aggregate: Literal["max", "min", "sum"]
+    aggregate: Literal["max", "min", "sum", "percentile"]
     over: float
     compare: Literal[">", ">=", "<="]
     threshold: float

@@ -135,7 +135,7 @@ def _burning(
             summary=summary,
             description=description,
             example=_example(settings, model, series),
-            monitors=_monitors(settings, signal, budget, critical.tags_of_models(severity)),
+            monitors=tuple(_monitors(settings, signal, budget, critical.tags_of_models(severity))),
         )
 
 
@@ -151,22 +151,20 @@ def _example(settings: Settings, model: str, series: dict[tuple[str, str], str])
     return Example(series=told, at=(ticks - 1) * settings.beat, labels={"job": "shop", "ml_model_name": model})
 
 
-def _monitors(settings: Settings, signal: str, budget: float, tags: str) -> tuple[Monitor, ...]:
-    """Return the fast burn over its long window: a monitor cannot look at two windows at once."""
-    if signal != "errors":
-        # OTLP histograms become distributions there, which have no buckets to count.
-        return ()
-    name = f"count:{semconv.PREDICTION_DURATION.name}"
-    failed = f"{semconv.ERROR_TYPE}:*" + ("" if tags == "*" else f" AND {tags}")
+def _monitors(settings: Settings, signal: str, budget: float, tags: str) -> Iterator[Monitor]:
+    """Yield the fast burn over its long window: a monitor cannot look at two windows at once."""
     part, burn = _FAST[0]
-    fast = Monitor(
-        query=f"{space(name, failed, by=_MODEL, count=True)} / {space(name, tags, by=_MODEL, count=True)}",
-        aggregate="sum",
-        over=settings.period / part,
-        compare=">",
-        threshold=round(burn * budget, 9),
-    )
-    return (fast,)
+    share, over = round(burn * budget, 9), settings.period / part
+    if signal == "errors":
+        name = f"count:{semconv.PREDICTION_DURATION.name}"
+        failed = f"{semconv.ERROR_TYPE}:*" + ("" if tags == "*" else f" AND {tags}")
+        query = f"{space(name, failed, by=_MODEL, count=True)} / {space(name, tags, by=_MODEL, count=True)}"
+        yield Monitor(query=query, aggregate="sum", over=over, compare=">", threshold=share)
+    elif share < 1:
+        # More than a tenth of the calls take more than a second just where the 90th percentile is above a second.
+        percentile = f"p{round(100 * (1 - share), 2):g}:{semconv.PREDICTION_DURATION.name}"
+        query = space(percentile, tags, by=_MODEL)
+        yield Monitor(query=query, aggregate="percentile", over=over, compare=">", threshold=settings.latency)
 
 
 def _silent(settings: Settings) -> Iterator[Alert]:

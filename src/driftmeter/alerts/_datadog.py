@@ -1,8 +1,7 @@
 """Alerts as Datadog monitors: a JSON list of bodies for ``POST /api/v1/monitor``.
 
-Names stay as OpenTelemetry has them there, attributes become tags. What a monitor cannot say is left out: how many
-calls are slow (OTLP histograms become distributions, which have no buckets), a baseline's age (no query has the time of
-day), and performance, of which nothing is sent so far.
+Names stay as OpenTelemetry has them there, attributes become tags, and histograms distributions. What a monitor cannot
+say is left out: a baseline's age (no query has the time of day), and performance, of which nothing is sent so far.
 """
 
 from __future__ import annotations

@@ -20,8 +20,6 @@ SERVICE: Final = "service"
 HOST: Final = "host"
 """Datadog's tags for the resource's ``service.name`` and ``host.name``; in Prometheus, ``job`` and ``instance``."""
 _LABELS: Final = {SERVICE: "job", HOST: "instance"}
-_PERCENTILES: Final = (0.5, 0.75, 0.9, 0.95, 0.99)
-"""Those that Datadog computes of a distribution."""
 _ALMOST_NOTHING: Final = "0.000001"
 
 
@@ -149,8 +147,7 @@ class Scope:
             histogram: PromQL for the histogram's growth; by default it is one with explicit buckets.
         """
         grows = histogram or self.grows(metric, *tags, by=("le", *by), suffix="_bucket")
-        datadog = (self.tagged(f"p{100 * q:g}", metric, *tags, by=by),) if q in _PERCENTILES else ()
-        return Ask(f"histogram_quantile({q:g}, {grows})", datadog)
+        return Ask(f"histogram_quantile({q:g}, {grows})", (self.tagged(f"p{100 * q:g}", metric, *tags, by=by),))
 
     def failing(self, metric: Metric, *, by: Iterable[str] = ()) -> Ask:
         """Ask for the share of calls that fail; 0 where none ever did."""
