@@ -58,10 +58,10 @@ class Delta:
     counted: set[tuple[Any, int, int]] = field(default_factory=set)
     last: dict[Any, Point] = field(default_factory=dict)
 
-    def admit(self, point: Point, horizon: int) -> tuple[str, Value, int]:
+    def admit(self, point: Point, horizon: int, now: int) -> tuple[str, Value, int]:
         if point.time <= max(self.forgotten, self.newest - horizon):
             return "old", 0, 0
-        self.forget(max(self.newest, point.time), horizon)
+        self.forget(max(self.newest, min(point.time, now)), horizon)
         outcome, value, begin = self.judge(point)
         if outcome not in {"old", "duplicate", "undecided"}:
             self.counted.add((point.stream, point.start, point.time))
@@ -102,7 +102,7 @@ class Cumulative:
     times: set[int] = field(default_factory=set)
     last: dict[Any, tuple[int, Value]] = field(default_factory=dict)
 
-    def admit(self, point: Point, horizon: int) -> tuple[str, Value, int]:
+    def admit(self, point: Point, horizon: int, now: int) -> tuple[str, Value, int]:
         before = self.last.get(point.stream)
         self.times.add(point.time)
         if before is not None and point.time <= before[0]:
@@ -129,21 +129,21 @@ class PlainLedger:
         self.sums: dict[tuple[Model, int], dict[Column, Sketch]] = {}
         self.outcomes: Counter[str] = Counter()
 
-    def apply(self, body: bytes) -> None:
+    def apply(self, body: bytes, *, now: int) -> None:
         groups: dict[Any, list[Point]] = {}
         for point in points_in(body):
             key = point.resource, point.model.whole, point.cumulative
             groups.setdefault(key, []).append(point)
         for key, points in groups.items():
             for point in sorted(points, key=lambda point: (point.time, point.start)):
-                self._count(key, point)
+                self._count(key, point, now)
 
-    def _count(self, key: Any, point: Point) -> None:
+    def _count(self, key: Any, point: Point, now: int) -> None:
         is_sketch = isinstance(point.value, NumericSketch)
         name = (*key, point.start) if point.cumulative else (*key, "sketches" if is_sketch else "counts")
         if name not in self.writers:
             self.writers[name] = Cumulative() if point.cumulative else Delta()
-        outcome, value, begin = self.writers[name].admit(point, self.window)
+        outcome, value, begin = self.writers[name].admit(point, self.window, now)
         self.outcomes[outcome] += 1
         sketch = sketch_of(point, value)
         if sketch.total or getattr(sketch, "sum", 0):

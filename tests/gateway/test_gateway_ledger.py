@@ -92,15 +92,15 @@ _FIELDS = ("scale", "positive", "negative", "zero_count", "min", "max", "missing
 
 
 @settings(max_examples=80, deadline=None)
-@given(requests=st.lists(_parts(), min_size=1, max_size=8))
-def test_many_points_at_once_are_counted_as_one_after_the_other(requests) -> None:
+@given(requests=st.lists(_parts(), min_size=1, max_size=8), now=st.sampled_from([150, 1000]))
+def test_many_points_at_once_are_counted_as_one_after_the_other(requests, now) -> None:
     decoder, ledger, plain = Decoder(Limits()), _ledger(), PlainLedger(window=WINDOW, step=STEP)
     outcomes: dict[str, int] = {}
     for body in requests:
-        told = ledger.apply(decoder.decode(body), now=1000)
+        told = ledger.apply(decoder.decode(body), now=now)
         assert not told.refused
         for name, count in told.passed.items():
             outcomes[name] = outcomes.get(name, 0) + count
-        plain.apply(body)
+        plain.apply(body, now=now)
     assert outcomes == dict(plain.outcomes)
     _assert_same(ledger, plain)

@@ -68,6 +68,12 @@ class TestDelta:
         assert outcomes(counting, body({"interval": (1990, 2000)})) == {"old": 1}
         assert outcomes(counting, body({"interval": (1991, 2001)})) == {"overlapping": 1}
 
+    def test_where_a_sender_s_clock_was_ahead_what_it_sends_next_is_not_old(self) -> None:
+        counting = ledger()
+        assert outcomes(counting, body({"interval": (NOW + 400, NOW + 500)})) == {"counted": 1}
+        assert outcomes(counting, body({"interval": (NOW - 10, NOW)})) == {"counted": 1}
+        assert missing(counting) == {NOW - 10: 1, NOW + 400: 1}
+
     def test_a_point_without_a_start_is_one_of_its_time(self) -> None:
         counting = ledger()
         request = body({"interval": (0, 1015), "value": 4})

@@ -100,18 +100,22 @@ class Admission:
         sketches, counts = points[points < self._sketches], points[points >= self._sketches]
         if len(sketches):
             writer = shard.deltas(origin, HISTOGRAM, now)
-            before = self._take(writer, sketches, self._given_sketches, sketches, room)
+            before = self._take(writer, sketches, self._given_sketches, sketches, now, room)
             if before is not None:
                 self.before.append(before)
         if len(counts):
             writer = shard.deltas(origin, NUMBER, now)
-            before = self._take(writer, counts, self._given_counts, counts - self._sketches, room)
+            before = self._take(writer, counts, self._given_counts, counts - self._sketches, now, room)
             if before is not None:
                 self._grow(before)
 
-    def _take(self, writer: Deltas, points: Int64Array, given: Given, rows: Int64Array, room: Room) -> Before | None:
+    def _take(
+        self, writer: Deltas, points: Int64Array, given: Given, rows: Int64Array, now: int, room: Room
+    ) -> Before | None:
         intervals = self._received.starts[points], self._received.times[points]
-        codes, before = writer.admit(self._series(points), intervals, given, rows, horizon=self._horizon, room=room)
+        codes, before = writer.admit(
+            self._series(points), intervals, given, rows, now=now, horizon=self._horizon, room=room
+        )
         self.codes[points] = codes
         return None if before is None else self._since(before, points[before.places])
 

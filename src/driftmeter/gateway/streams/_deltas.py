@@ -74,7 +74,8 @@ class Deltas:
         starts: When the last points began; -1 where there is none yet. Longer than it needs.
         intervals: Starts and times, of shape (k, 2), in the order in which they first came.
         bits: Which streams of each interval were counted, of shape (k, bytes), eight streams a byte.
-        newest: The latest time of any point.
+        newest: The latest time of any point, but none later than it came: where a sender's clock is set back, what comes
+            next is not old.
         forgotten: What ended by then is not remembered any more.
         used: How many streams were in use when last looked for.
     """
@@ -99,6 +100,7 @@ class Deltas:
         given: Given,
         rows: Int64Array,
         *,
+        now: int,
         horizon: int,
         room: Room,
     ) -> tuple[Codes, Before | None]:
@@ -109,6 +111,7 @@ class Deltas:
             intervals: When each began, and when it was taken.
             given: All points of their type in the request.
             rows: Which of these they are.
+            now: When they came.
             horizon: Nanoseconds that an interval is remembered.
             room: What there is left for streams that are new.
         """
@@ -120,7 +123,7 @@ class Deltas:
             if time <= max(self.forgotten, self.newest - horizon):
                 codes[taken] = OLD
                 continue
-            self._advance(time, horizon)
+            self._advance(min(time, now), horizon)
             codes[taken] = self._judge((start, time), slots[taken])
             on = taken[codes[taken] == EXTENDED]
             if len(on):
