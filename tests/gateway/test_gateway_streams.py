@@ -410,6 +410,19 @@ class TestRoom:
         request = body(*points)
         assert outcomes(counting, request) == {"duplicate": 20}
 
+    def test_streams_with_long_names_take_no_more_than_others(self) -> None:
+        def sizes(length: int) -> int:
+            counting = ledger()
+            points = [
+                {"name": "ml.column.categories", "column": "c", "ml__category": f"{at}".rjust(length, "x")}
+                for at in range(100)
+            ]
+            assert outcomes(counting, body(*points)) == {"counted": 100}
+            counting.take()
+            return len(counting.dump((Service("", "unknown_service", ""), M)))
+
+        assert sizes(5000) == sizes(10)
+
 
 class TestResource:
     def test_what_all_replicas_share_is_told_of_their_service(self) -> None:

@@ -100,17 +100,18 @@ class Admission:
         sketches, counts = points[points < self._sketches], points[points >= self._sketches]
         if len(sketches):
             writer = shard.deltas(origin, HISTOGRAM, now)
-            before = self._take(writer, sketches, self._given_sketches, sketches, now, room)
+            before = self._take(writer, sketches, self._given_sketches, sketches, now=now, room=room)
             if before is not None:
                 self.before.append(before)
         if len(counts):
             writer = shard.deltas(origin, NUMBER, now)
-            before = self._take(writer, counts, self._given_counts, counts - self._sketches, now, room)
+            rows = counts - self._sketches
+            before = self._take(writer, counts, self._given_counts, rows, now=now, room=room)
             if before is not None:
                 self._grow(before)
 
     def _take(
-        self, writer: Deltas, points: Int64Array, given: Given, rows: Int64Array, now: int, room: Room
+        self, writer: Deltas, points: Int64Array, given: Given, rows: Int64Array, *, now: int, room: Room
     ) -> Before | None:
         intervals = self._received.starts[points], self._received.times[points]
         codes, before = writer.admit(

@@ -74,8 +74,8 @@ class Deltas:
         starts: When the last points began; -1 where there is none yet. Longer than it needs.
         intervals: Starts and times, of shape (k, 2), in the order in which they first came.
         bits: Which streams of each interval were counted, of shape (k, bytes), eight streams a byte.
-        newest: The latest time of any point, but none later than it came: where a sender's clock is set back, what comes
-            next is not old.
+        newest: The latest time of any point, but not later than it came: else, when a clock that was ahead is set
+            right, what comes next would be old.
         forgotten: What ended by then is not remembered any more.
         used: How many streams were in use when last looked for.
     """

@@ -25,7 +25,7 @@ class Series:
     """What the points of a stream are called, read once.
 
     Attributes:
-        key: The metric and the attributes, the same in whatever order these come.
+        key: Stands for the metric and the attributes, in whatever order these come.
         model: The model, or one of its segments.
         whole: The model of all rows.
         column: The column.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -17,6 +18,7 @@ _KEPT_BYTES: Final = 64 << 20
 """Names that are remembered; a fleet of more has them read anew, which costs time alone."""
 _ENTRY_BYTES: Final = 800
 """What a remembered name takes beside its bytes, roughly."""
+_KEY_BYTES: Final = 16
 _RUN: Final = otlp.slim("opentelemetry.proto.common.v1.KeyValueList", ("KeyValueList.values",))
 """Attributes one after the other, as a histogram's point has them: both have the field number 1."""
 
@@ -52,8 +54,15 @@ class Names(dict[bytes, "Series | None"]):
         except DecodeError:
             return None
         whole = self._models.setdefault(model.whole, model.whole)
-        key = self._metric.encode() + b"".join(len(pair).to_bytes(4, "big") + pair for pair in sorted(attributes))
-        return Series(key, self._models.setdefault(model, model), whole, column, self._metric, detail)
+        return Series(
+            _key(self._metric, attributes), self._models.setdefault(model, model), whole, column, self._metric, detail
+        )
+
+
+def _key(metric: str, attributes: Sequence[bytes]) -> bytes:
+    """Return what stands for a stream: short, since all streams keep it, however long their names are."""
+    parts = (metric.encode(), *(len(pair).to_bytes(4, "big") + pair for pair in sorted(attributes)))
+    return blake2b(b"".join(parts), digest_size=_KEY_BYTES).digest()
 
 
 def _attributes(metric: str, wire: bytes) -> Sequence[bytes]:
