@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,22 @@ def test_a_saved_baseline_comes_back_equal(frame, tmp_path) -> None:
         assert sketch == (original if column.kind == "categorical" else original.at_scale(sketch.scale))
     assert loaded.id == saved.id
     assert len(loaded.id) == 8
+
+
+def test_a_file_of_many_blocks_is_not_held_as_a_whole_in_many_times_its_size(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.lognormal(size=(20_000, 6)), columns=list("abcdef"))
+    Baseline.from_frame(rows, model="m", block_rows=500).save(path := tmp_path / "b.json")
+    Baseline.load(path)  # what is made once
+    tracemalloc.start()
+    try:
+        loaded = Baseline.load(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(loaded.blocks) == 40
+    # The text, the bytes that it is read from, and a block: as Python's objects all of it would take ten times as much.
+    assert peak < 3 * path.stat().st_size
 
 
 def test_features_come_back_in_the_models_order_whatever_their_kinds(frame, tmp_path) -> None:

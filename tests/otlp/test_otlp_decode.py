@@ -5,7 +5,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 
-from driftmeter import DecodeError, otlp
+from driftmeter import DecodeError, otlp, semconv
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import CategoricalSketch, NumericSketch, Snapshot
 
@@ -106,6 +106,37 @@ def test_a_name_in_camel_or_snake_case_and_numbers_as_texts_are_the_same_json() 
     assert '"count":"1"' in text
     snake = text.replace("resourceMetrics", "resourceMetrics").replace('"count":"1"', '"count":1')
     assert otlp.snapshots(otlp.from_json(snake)) == otlp.snapshots(otlp.from_json(text))
+
+
+def test_a_scope_is_read_by_itself_and_its_resource_stays_with_it() -> None:
+    first, second = _request(_snapshot(1.0)), _request(_snapshot(2.0))
+    for at, request in enumerate((first, second)):
+        request.resource_metrics[0].resource.attributes.add(key="service.instance.id").value.string_value = f"r{at}"
+    first.resource_metrics.append(second.resource_metrics[0])
+    first.resource_metrics[1].scope_metrics.add().scope.name = "empty"
+    read = otlp.from_json(otlp.to_json(first))
+    told = [
+        (resource.resource.attributes[0].value.string_value, scope.scope.name)
+        for request in read
+        for resource in request.resource_metrics
+        for scope in resource.scope_metrics
+    ]
+    assert told == [("r0", semconv.SCOPE_NAME), ("r1", semconv.SCOPE_NAME), ("r1", "empty")]
+    assert otlp.snapshots(read) == otlp.snapshots([first])
+
+
+def test_metrics_where_no_scope_is_are_passed_over_as_any_unknown_key_is() -> None:
+    text = otlp.to_json(_request(_snapshot(1.0)))
+    start = '{"resourceMetrics":[{'
+    odd = text.replace(start, f'{{"odd":[{{"metrics":[{{"name":"a"}}]}}],{start[1:]}"metrics":[],', 1)
+    assert odd != text
+    assert otlp.from_json(odd) == otlp.from_json(text)
+
+
+@pytest.mark.parametrize("wrong", ['{"metrics":[3]}', '{"metrics":[{"name":4}]}', '{"scope":1,"metrics":[]}', "null"])
+def test_a_scope_that_is_none_is_refused(wrong) -> None:
+    with pytest.raises(DecodeError, match="it is not OTLP JSON: Failed to parse resourceMetrics field"):
+        otlp.from_json(f'{{"resourceMetrics":[{{"scopeMetrics":[{wrong}]}}]}}')
 
 
 @pytest.mark.parametrize("scale", [21, 100, 2, 0, -4])

@@ -114,8 +114,12 @@ def from_requests(requests: Iterable[ExportMetricsServiceRequest], *, model: str
         BaselineError: They hold no baseline, or several models' and none is named.
     """
     whole, parts = otlp.split_scopes(requests, semconv.ML_BASELINE_BLOCK)
+    del requests
     snapshots = otlp.snapshots(whole)
-    blocks = [block for part in parts for block in otlp.snapshots(part)]
+    blocks: list[Snapshot] = []
+    while parts:
+        # What was read lets its memory go before the next one is.
+        blocks += [block.packed() for block in otlp.snapshots(parts.pop(0))]
     attributes = otlp.scope_attributes(whole)
     names = attributes.get(semconv.ML_BASELINE_FEATURES)
     return Content(
