@@ -11,6 +11,18 @@ from typing import Final, TextIO
 _TEXT: Final = "%(asctime)s %(levelname)-7s %(message)s"
 
 
+class TextFormatter(logging.Formatter):
+    """A line for a terminal, to which what strangers call their models and services must not be able to speak."""
+
+    def __init__(self) -> None:
+        super().__init__(_TEXT)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        """Return the line, with what does not print in escapes."""
+        line = super().formatMessage(record)
+        return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, severity, logger, message, and the traceback where there is one."""
 
@@ -38,7 +50,7 @@ def log_to(stream: TextIO = sys.stderr, *, style: str = "auto", level: int = log
     """
     handler = logging.StreamHandler(stream)
     text = style == "text" or (style == "auto" and stream.isatty())
-    handler.setFormatter(logging.Formatter(_TEXT) if text else JsonFormatter())
+    handler.setFormatter(TextFormatter() if text else JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -144,9 +144,8 @@ class Deltas:
         codes: Codes = np.full(len(slots), OVERLAPPING if others.any() else COUNTED, dtype=np.int8)
         goes_on = self.starts[slots] == start
         ends = np.where(goes_on, self.last.points["time"][slots], -1)
-        for place in np.flatnonzero(alike).tolist():
-            counted = self._counted(place)[slots]
-            ends[counted] = np.maximum(ends[counted], times[place])
+        if alike.any() and not goes_on.all():  # where a stream goes on, its last point is the latest
+            ends = np.maximum(ends, self._latest(np.flatnonzero(alike), slots))
         # A shorter one of the same start may have been counted, and be forgotten.
         codes[(ends < 0) & (start < self.forgotten)] = OLD
         codes[ends >= 0] = UNDECIDED
@@ -158,6 +157,12 @@ class Deltas:
             codes[again] = DUPLICATE
         self._mark(interval, slots[COUNTS[codes]])
         return codes
+
+    def _latest(self, places: Int64Array, slots: Int64Array) -> Int64Array:
+        """Return the latest end of the intervals that were counted of each stream, of some of them; or -1."""
+        bits = self.bits[places][:, slots >> 3] >> (7 - (slots & 7)).astype(np.uint8) & 1
+        latest: Int64Array = np.where(bits, self.intervals[places, 1][:, None], -1).max(axis=0)
+        return latest
 
     def _counted(self, place: int) -> BoolArray:
         """Return which streams of an interval were counted."""
