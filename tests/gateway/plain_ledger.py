@@ -55,6 +55,7 @@ class Delta:
 
     newest: int = 0
     forgotten: int = -1
+    forgotten_start: int = -1
     counted: set[tuple[Any, int, int]] = field(default_factory=set)
     last: dict[Any, Point] = field(default_factory=dict)
 
@@ -74,6 +75,7 @@ class Delta:
         self.newest = newest
         gone = {interval for interval in self.counted if interval[2] <= newest - horizon}
         self.forgotten = max([self.forgotten, *(time for _, _, time in gone)])
+        self.forgotten_start = max([self.forgotten_start, *(start for _, start, _ in gone)])
         self.counted -= gone
 
     def judge(self, point: Point) -> tuple[str, Value, int]:
@@ -86,7 +88,7 @@ class Delta:
         of_one_start = [0 if last is None else last.time]
         of_one_start += [time for stream, start, time in self.counted if (stream, start) == (point.stream, point.start)]
         if of_one_start == [0]:
-            return ("old", 0, 0) if point.start < self.forgotten else whole
+            return ("old", 0, 0) if point.start <= self.forgotten_start else whole
         if point.time <= max(of_one_start):
             return "duplicate", 0, 0
         if last is None:

@@ -94,6 +94,9 @@ class TestDelta:
             assert outcomes(counting, request) in ({"old": 1}, {"duplicate": 1})
 
 
+_BOTH = ("counted", "overlapping")
+
+
 def _sum(start: int, time: int, value: int, **more) -> bytes:
     return body({"interval": (start, time), "value": value, **more})
 
@@ -183,6 +186,12 @@ class TestDeltaThatGoesOn:
             assert outcomes(counting, _sum(start, time, 1)) == {"counted": 1}
         assert outcomes(counting, _sum(1000, 1210, 9)) == {"old": 1}
         assert sum(missing(counting).values()) == 3
+
+    def test_processes_of_one_identity_count_also_where_an_interval_is_longer_than_a_window(self) -> None:
+        counting = ledger()
+        for start in (1000, 1100, 1200, 1300, 1400, 1500, 1600):
+            assert sum(outcomes(counting, _sum(start, start + 300, 1)).get(name, 0) for name in _BOTH) == 1
+        assert sum(missing(counting).values()) == 7
 
     def test_streams_that_are_let_go_of_leave_the_others_as_they_were(self) -> None:
         counting = ledger()

@@ -77,6 +77,7 @@ class Deltas:
         newest: The latest time of any point, but not later than it came: else, when a clock that was ahead is set
             right, what comes next would be old.
         forgotten: What ended by then is not remembered any more.
+        forgotten_start: When the latest of that began.
         used: How many streams were in use when last looked for.
     """
 
@@ -88,6 +89,7 @@ class Deltas:
     bits: _Bits = field(default_factory=_no_bits)
     newest: int = 0
     forgotten: int = -1
+    forgotten_start: int = -1
     used: int = 0
 
     def __len__(self) -> int:
@@ -147,7 +149,7 @@ class Deltas:
         if alike.any() and not goes_on.all():  # where a stream goes on, its last point is the latest
             ends = np.maximum(ends, self._latest(np.flatnonzero(alike), slots))
         # A shorter one of the same start may have been counted, and be forgotten.
-        codes[(ends < 0) & (start < self.forgotten)] = OLD
+        codes[(ends < 0) & (start <= self.forgotten_start)] = OLD
         codes[ends >= 0] = UNDECIDED
         codes[(ends >= 0) & goes_on] = EXTENDED
         codes[ends >= time] = DUPLICATE
@@ -205,7 +207,9 @@ class Deltas:
 
     def _keep(self, kept: BoolArray) -> None:
         if not kept.all():
-            self.forgotten = max(self.forgotten, int(self.intervals[~kept, 1].max()))
+            starts, times = self.intervals[~kept].max(axis=0).tolist()
+            self.forgotten = max(self.forgotten, times)
+            self.forgotten_start = max(self.forgotten_start, starts)
             self.intervals, self.bits = self.intervals[kept], self.bits[kept]
 
     def tidy(self) -> None:
