@@ -261,6 +261,13 @@ class TestCumulative:
         assert outcomes(counting, second) == {"reset": 1}
         assert taken(counting)[M, 1010][X].count == sum(later["counts"])
 
+    def test_the_same_buckets_at_a_finer_scale_are_others(self) -> None:
+        counting = ledger()
+        sketch = {"name": "ml.column.value", "counts": [1], "offset": 5}
+        outcomes(counting, body({**sketch, "scale": 19}, temporality=CUMULATIVE))
+        second = body({**sketch, "scale": 20, "interval": (1000, 1020)}, temporality=CUMULATIVE)
+        assert outcomes(counting, second) == {"reset": 1}
+
     def test_a_sketch_whose_scale_falls_is_compared_at_the_coarser_one(self) -> None:
         counting = ledger()
         sketch = {"name": "ml.column.value"}

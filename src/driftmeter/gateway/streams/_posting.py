@@ -121,6 +121,7 @@ def _changed(before: Before, inside: BoolArray, piece: Piece) -> Before:
     at = np.flatnonzero(inside)
     points, sketches, rows = before.points[at], piece.histograms, before.places[at] - piece.first
     alike = (points["count"] == sketches.counts[rows]) & (points["sum"] == sketches.sums[rows])
+    alike &= points["scale"] == sketches.scales[rows]
     for i in np.flatnonzero(alike).tolist():
         row, known = 2 * rows[i], 2 * at[i]
         alike[i] = before.lists[known : known + 2] == piece.lists[row : row + 2]
