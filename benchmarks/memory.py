@@ -123,6 +123,13 @@ def bare() -> dict[str, Any]:
     return {"resident": resident()}
 
 
+def instrumented() -> dict[str, Any]:
+    """Do the same with what `opentelemetry-instrument` imports, whatever it instruments."""
+    import opentelemetry.instrumentation.instrumentor  # noqa: F401
+
+    return bare()
+
+
 def imported() -> dict[str, Any]:
     """Do the same with driftmeter imported, and not used."""
     import driftmeter.exporter
@@ -267,6 +274,7 @@ def main(*, files: bool) -> None:
         print("| process | resident MB | over the SDK's, MB |\n|---|---|---|")
         print(f"| the SDK alone | {plain:.1f} | |")
         for name, kind, args in (
+            ("with what `opentelemetry-instrument` imports", "instrumented", ()),
             ("driftmeter imported", "imported", ()),
             ("watched, no baselines", "watched", ()),
             (f"watched, baselines of {BLOCKS} blocks", "watched", (directory,)),
@@ -285,6 +293,7 @@ def main(*, files: bool) -> None:
 KINDS = {
     "build": build,
     "bare": bare,
+    "instrumented": instrumented,
     "imported": imported,
     "watched": watched,
     "parts": partial(watched, parts=True),
