@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftmeter.stats import bin_count, category_groups, equal_mass_groups
+from driftmeter.stats import CategoryCuts, bin_count, category_groups, equal_mass_groups
 
 bucket_counts = st.lists(st.integers(0, 1000), min_size=1, max_size=60).filter(lambda c: sum(c) > 0)
 
@@ -92,3 +92,18 @@ def test_categories_too_rare_for_the_sample_share_the_last_bin() -> None:
     assert category_groups(counts, 100).tolist() == [0, 3, 1, 3, 2]
     assert category_groups(counts, 10_000).tolist() == [0, 1, 2, 3, 4]
     assert category_groups([0, 0], 100).tolist() == [0, 0]
+
+
+def test_categories_that_are_alike_stand_alone_or_share_a_bin_together() -> None:
+    counts = np.random.default_rng(0).poisson(50, 40)
+    # 2,000 rows, of which 200 should hold 5 in half of the categories, by chance.
+    assert CategoryCuts(counts).alone(200) == 40
+    assert CategoryCuts([50] * 40, unnamed=3000).alone(500) == 0
+    assert CategoryCuts([*counts, *[3] * 5]).alone(500) == 40
+
+
+def test_where_too_much_was_seen_but_once_the_rare_are_no_bins_of_their_own() -> None:
+    counts = [500, 300, 100, *[1] * 100]
+    assert CategoryCuts(counts).alone(10_000) == 3
+    assert CategoryCuts(counts[:3]).alone(10_000) == 3
+    assert CategoryCuts([]).alone(100) == 0

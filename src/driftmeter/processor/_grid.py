@@ -93,18 +93,16 @@ class CategoricalGrid:
         known = [sketch.counts.get(name, 0) for name in self.names]
         return [*known, sketch.count - sum(known)]
 
-    def alone(self, rows: int) -> int:
-        """Return how many categories stand alone when a window has so many rows; they are the most frequent ones."""
-        return int(np.count_nonzero(stats.categories_alone(self.baseline[:-1], self._smaller(rows))))
+    def cuts(self) -> stats.CategoryCuts:
+        """Return how many categories may stand alone, by the rows that there are."""
+        return stats.CategoryCuts(self.baseline[:-1], unnamed=float(self.baseline[-1]))
 
     def groups(self, rows: int) -> Int64Array:
         """Return, for each bin, which of the joined bins it belongs to; what is rare joins the last one."""
-        groups = stats.category_groups(self.baseline[:-1], self._smaller(rows))
+        smaller = min(rows, int(self.baseline.sum()))
+        groups = stats.category_groups(self.baseline[:-1], smaller, unnamed=float(self.baseline[-1]))
         rest = int(groups.max(initial=-1)) + 1 if self._stand_alone(groups) else int(groups.max(initial=0))
         return np.append(groups, rest).astype(np.int64)
-
-    def _smaller(self, rows: int) -> int:
-        return min(rows, int(self.baseline.sum()))
 
     @staticmethod
     def _stand_alone(groups: Int64Array) -> bool:

@@ -80,10 +80,11 @@ class Layout:
 
     def _forget(self) -> None:
         self._groups: dict[tuple[int, int], npt.NDArray[np.uint8]] = {}
+        self._cuts: dict[int, stats.CategoryCuts] = {}
         self._last: Joining | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in {"_groups", "_last"}}
+        return {name: value for name, value in vars(self).items() if name not in {"_groups", "_cuts", "_last"}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -151,7 +152,9 @@ class Layout:
         for row, (at, number) in enumerate(zip(places.tolist(), rows.tolist(), strict=True)):
             grid = self.grids[at]
             if isinstance(grid, CategoricalGrid):
-                grain[row] = grid.alone(number)
+                if at not in self._cuts:
+                    self._cuts[at] = grid.cuts()
+                grain[row] = self._cuts[at].alone(min(number, int(self._totals[at])))
         return grain
 
     def _grouped(self, at: int, grain: int, rows: int) -> npt.NDArray[np.uint8]:

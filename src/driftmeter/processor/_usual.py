@@ -56,7 +56,7 @@ class Usual:
         # Counted against itself it has no outliers, and as unseen categories those alone that it did not keep.
         self.tally = tally(Flat.of(snapshot), self.known)
         self.tally.counts[:, place_of("unseen_category")] += [
-            _seen_once(sketch) for sketch in snapshot.columns.values()
+            _expected_new(sketch) for sketch in snapshot.columns.values()
         ]
         self._place = {column: at for at, column in enumerate(self.tally.columns)}
         blocks = [tally(Flat.of(block), self.known).on(self.tally.columns) for block in baseline.blocks]
@@ -149,9 +149,16 @@ class Usual:
         return counts[:, :, bad].reshape(shape), counts[:, :, of].reshape(shape)
 
 
-def _seen_once(sketch: Sketch) -> int:
-    """Return how many rows to expect in categories that are new, of as many rows: as many as were seen once.
+def _expected_new(sketch: Sketch) -> int:
+    """Return how many rows more than the unnamed ones to expect, of as many rows, in categories without a name.
+
+    In new categories as many as were seen once. Where only the most frequent names were kept, chance has favoured
+    these: all that have the count ``t`` or more get as many rows as those had that have ``t + 1`` or more. Not all of
+    count ``t`` were kept, so it is said of those above it.
 
     Source: Good (1953), doi:10.1093/biomet/40.3-4.237.
     """
-    return sum(count == 1 for count in sketch.counts.values()) if isinstance(sketch, CategoricalSketch) else 0
+    if not isinstance(sketch, CategoricalSketch) or not sketch.counts:
+        return 0
+    line = min(sketch.counts.values()) + 1 if sketch.other else 1
+    return sum(count for count in sketch.counts.values() if count <= line)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from driftmeter.stats._bins import (
     ROWS_PER_BIN,
+    CategoryCuts,
     bin_count,
     bin_counts,
-    categories_alone,
     category_groups,
     equal_mass_groups,
 )
@@ -35,12 +35,12 @@ __all__ = [
     "ROWS_PER_BIN",
     "BlockMeans",
     "BlockRates",
+    "CategoryCuts",
     "DesignEffect",
     "benjamini_hochberg",
     "bin_count",
     "bin_counts",
     "block_mean_p_values",
-    "categories_alone",
     "category_groups",
     "chi_square",
     "distances",

@@ -97,27 +97,81 @@ def equal_mass_groups(counts: ArrayLike, n_bins: int, *, sizes: ArrayLike | None
     return of_column
 
 
-def categories_alone(counts: ArrayLike, rows: float, *, least: float = 5.0) -> NDArray[np.bool_]:
-    """Tell the categories that a sample of `rows` should hold `least` of: these stand alone.
+class CategoryCuts:
+    """How many of a baseline's categories stand alone when a window has so many rows; the rest share a bin.
+
+    A category stands alone if it expects `least` rows. But the baseline's own counts say so, and of many categories
+    that are alike those come out on top that chance favoured: together they have fewer rows in any other sample, and
+    the rest has more. By Good and Turing some `t N_t`, if `N_t` categories have the count `t` that the line is drawn
+    at. The line is drawn only where that is lost in the noise: else below more categories, else below fewer, and where
+    there is no such place at all nothing can be told::
+
+        counts 60 55 52 | 9 8 9 7       a gap: no category is near the line
+        counts 6 6 5 5 5 4 4 4 3 |      none but below all of them, if no others went unnamed or were seen but once
+
+    What is too sparse then is pooled by the counts of both sides, which biases nothing.
+
+    Source: Good (1953), doi:10.1093/biomet/40.3-4.237.
+    """
+
+    def __init__(self, counts: ArrayLike, *, unnamed: float = 0.0, least: float = 5.0) -> None:
+        """Look for the lines.
+
+        Args:
+            counts: Baseline rows by category, shape (K,).
+            unnamed: Baseline rows of categories that are none of these.
+            least: Rows that a category has to expect to stand alone.
+        """
+        ranked = -np.sort(-np.asarray(counts, dtype=np.float64))
+        self._total = float(ranked.sum() + unnamed)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            self._alone_from = least * self._total / ranked
+            self._most_rows = np.full(len(ranked) + 1, np.inf)
+            self._most_rows[1:] = _rows_without_bias(ranked, self._total, unnamed=unnamed)
+
+    def alone(self, rows: float) -> int:
+        """Return how many categories, the most frequent ones, stand alone with so many rows on the smaller side."""
+        alone = int(np.searchsorted(self._alone_from, rows * (1.0 + 1e-9), side="right"))
+        if alone == 0 or self._most_rows[alone] >= rows:
+            return alone
+        lines = np.flatnonzero(self._most_rows >= rows)
+        after = int(np.searchsorted(lines, alone))
+        return int(lines[after]) if after < len(lines) else int(lines[-1])
+
+
+_NOISE_SHARE = 0.25
+"""How large a bias may be, as a share of the standard error of what it biases."""
+
+
+def _rows_without_bias(ranked: NDArray[np.float64], total: float, *, unnamed: float) -> NDArray[np.float64]:
+    """Return, for a line below each category, with how many rows its bias is lost in the noise; shape (K,)."""
+    if not ranked.size:
+        return ranked
+    line = np.append((ranked[:-1] + ranked[1:]) / 2.0, ranked[-1])
+    rising, near = ranked[::-1], np.sqrt(line)
+    reach = np.searchsorted(rising, line + near, side="right"), np.searchsorted(rising, line - near, side="left")
+    bias = line * (reach[0] - reach[1]) / (2.0 * near + 1.0)
+    # Below the last one lies what has no name, and cannot be counted; or what was never seen, by Good as much as was
+    # seen once.
+    bias[-1] = line[-1] * reach[0][-1] / (near[-1] + 1.0) if unnamed else np.count_nonzero(ranked == 1.0)
+    share = np.clip(np.cumsum(ranked), bias, np.maximum(total - bias, bias)) / total
+    variance = np.maximum(share * (1.0 - share), 0.0)
+    return np.where(bias > 0, (_NOISE_SHARE * total / bias) ** 2 * variance, np.inf)
+
+
+def category_groups(counts: ArrayLike, rows: float, *, unnamed: float = 0.0, least: float = 5.0) -> IntArray:
+    """Keep the categories that stand alone, see `CategoryCuts`, and put the rest into one bin.
 
     Args:
-        counts: Baseline rows per category, shape (K,).
+        counts: Baseline rows by category, shape (K,).
         rows: Rows of the smaller sample.
+        unnamed: Baseline rows of categories that are none of these.
         least: Rows that a category has to expect to stand alone.
-
-    Returns:
-        Whether each stands alone, shape (K,).
-    """
-    mass = np.asarray(counts, dtype=np.float64)
-    total = mass.sum()
-    return mass * rows >= least * total if total > 0 else np.zeros(mass.shape, dtype=bool)
-
-
-def category_groups(counts: ArrayLike, rows: float, *, least: float = 5.0) -> IntArray:
-    """Keep the categories that stand alone, see `categories_alone`, and put the rest into one bin.
 
     Returns:
         Group per category, shape (K,): from 0 in the order of the categories, the rest bin last.
     """
-    alone = categories_alone(counts, rows, least=least)
+    mass = np.asarray(counts, dtype=np.float64)
+    alone = np.zeros(mass.shape, dtype=bool)
+    alone[np.argsort(-mass, kind="stable")[: CategoryCuts(mass, unnamed=unnamed, least=least).alone(rows)]] = True
     return np.where(alone, np.cumsum(alone) - 1, alone.sum()).astype(np.intp)
