@@ -112,5 +112,6 @@ class NumericGrids:
             values = key_values(keys, np.repeat(flat.scale[place[cut]], sizes))
             values = np.clip(values, np.repeat(low[cut], sizes), np.repeat(high[cut], sizes))
             values = np.clip(values, np.repeat(first[cut], sizes), np.repeat(last[cut], sizes))
-            sums[cut] = np.add.reduceat(values * counts, np.cumsum(sizes) - sizes)
+            with np.errstate(over="ignore"):
+                sums[cut] = np.add.reduceat(values * counts, np.cumsum(sizes) - sizes)
         return sums

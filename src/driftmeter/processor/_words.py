@@ -15,6 +15,8 @@ from driftmeter.sketches import OTHER
 from driftmeter.typing import Float64Array
 
 _LEAST_MOVE = 0.005
+_INNER_BINS = 4
+_MOST_DIGITS = 15
 _METHOD_NAMES = {
     "psi": "PSI",
     "jensen_shannon": "Jensen-Shannon",
@@ -143,13 +145,24 @@ def _singles(before: Float64Array, after: Float64Array) -> list[_Run]:
 def _name(binned: Binned, run: _Run) -> str:
     if binned.labels:
         label = binned.labels[run.first]
-        return "other categories" if label == OTHER else label
+        return "other categories" if label == OTHER else _category(label)
     lower, upper = binned.edges
-    digits = _decimals(float(upper[-1] - lower[0]))
+    digits = _decimals(_span(lower.tolist(), upper.tolist()))
     low, high = _rounded(float(lower[run.first]), digits), _rounded(float(upper[run.last]), digits)
     if low == high:
         return low
     return f"{low} to {high}" if low.startswith("-") or high.startswith("-") else f"{low}-{high}"
+
+
+def _category(name: str) -> str:
+    """Return a category's name, in quotes if it would not be seen for one: empty, with blanks around it or controls."""
+    return name if name and name == name.strip() and name.isprintable() else repr(name)
+
+
+def _span(lower: list[float], upper: list[float]) -> float:
+    """Return how far most values lie apart: without the outermost bins, where one stray value may be far off."""
+    inner = upper[-2] - lower[1] if len(lower) >= _INNER_BINS else 0.0
+    return inner if inner > 0 else upper[-1] - lower[0]
 
 
 def _decimals(span: float) -> int:
@@ -160,6 +173,8 @@ def _decimals(span: float) -> int:
 def _rounded(value: float, digits: int) -> str:
     if value and not 1e-4 <= abs(value) < 1e7:
         whole = math.floor(math.log10(abs(value))) + 1
+        if whole > _MOST_DIGITS:
+            return f"{value:.3g}"
         if not 0 <= digits < whole:
             # As many digits as the decimals are, so that edges far from zero and near to each other can be told apart.
             return f"{value:.{min(max(3, whole + digits), 17)}g}"
