@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from calibration_blocks import dependent_rows, past_windows, varying_rates
+from calibration_categories import categories
 from calibration_flights import seasons
 from calibration_sliding import sliding_windows
 from scipy import stats as reference
@@ -297,6 +298,7 @@ def main() -> None:
     few = max(options.trials // 50, 200)
     sections = {
         "false alarms": false_alarms(options.trials, rng),
+        "categories": categories(max(options.trials // 100, 20), np.random.default_rng([options.seed, 2])),
         "power": power(max(options.trials // 10, 400), rng),
         "sample sizes": sample_sizes(few, rng),
         "many columns": many_columns(max(options.trials // 10_000, 2), rng),

@@ -204,7 +204,7 @@ def _rule(metadata: Mapping[str, Any]) -> str:
         return "mapping"
     parse = metadata["parse"]
     if isinstance(parse, partial):
-        names = ", ".join(map(code, parse.keywords["names"]))
+        names = ", ".join(map(code, filter(None, parse.keywords["names"])))
         return f"one of {names}" if parse.func is one_of else f"list of {names}; in a variable, commas between"
     bounds = [
         f"{word} {metadata[bound]:.12g}"

@@ -104,6 +104,7 @@ def test_the_same_flights_shuffled_stay_quiet():
     assert [column for column in judged if column["detected"]] == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_with_a_summary_and_no_process_left():
     with subprocess.Popen(
         [*COMMAND, "--json"], env=_environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

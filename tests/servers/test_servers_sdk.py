@@ -71,6 +71,7 @@ def _seconds_to_exit(endpoint: str, kit, *, watched: bool) -> float:
             process.kill()
 
 
+@pytest.mark.slow
 def test_with_a_dead_collector_a_program_ends_as_soon_as_it_would_unwatched(kit) -> None:
     # It listens and never answers: worse than a closed port.
     with socket.socket() as dead:

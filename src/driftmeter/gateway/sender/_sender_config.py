@@ -25,7 +25,9 @@ class SenderConfig:
     export_certificate: str = key("", text, "path of the authorities (PEM) that the backend's certificate is from")
     export_client_certificate: str = key("", text, "path of the certificate chain (PEM) to show to the backend")
     export_client_key: str = key("", text, "path of that certificate's private key (PEM)")
-    export_timeout: float = key(0.0, duration, "how long one attempt may take; by default 10 s", least=0, most=3600)
+    export_timeout: float = key(
+        0.0, duration, "how long one attempt may take; 0 for the 10 s of OpenTelemetry", least=0, most=3600
+    )
     export_requests: int = key(
         1,
         integer,
