@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import socket
+import struct
+import threading
+import time
 import zlib
 
 import httpx
@@ -81,3 +85,22 @@ def test_one_connection_carries_many_requests(receiver, message):
         for _ in range(5):
             client.post(f"{receiver.endpoint}/v1/metrics", content=message.SerializeToString()).raise_for_status()
     assert len(receiver.delivered) == 5
+
+
+def test_a_client_that_resets_its_connection_leaves_nothing_in_the_terminal(receiver, message, capfd):
+    _, port = receiver.endpoint.rsplit(":", 1)
+    before = threading.active_count()
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as client:
+        body = message.SerializeToString()
+        head = (
+            f"POST /v1/metrics HTTP/1.1\r\nContent-Type: application/x-protobuf\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        client.sendall(head.encode() + body)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        # To close without the usual exchange, which is what the system does for a process that was killed.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < end:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+    assert capfd.readouterr() == ("", "")

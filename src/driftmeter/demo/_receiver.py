@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,8 +60,7 @@ class Receiver:
             # BaseHTTPRequestHandler is made anew for each connection, by the server: a subclass carries the function.
             accept = staticmethod(deliver)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _Handler)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="demo-receiver", daemon=True)
 
     @property
@@ -78,6 +78,13 @@ class Receiver:
             self._server.shutdown()
             self._thread.join(timeout=5)
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that went away, as one does that is interrupted: it has been told all there is."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _ExportHandler(BaseHTTPRequestHandler):
