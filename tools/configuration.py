@@ -46,6 +46,10 @@ Four places are read, key by key, the later over the earlier:
 So a file wins over the environment: what a deployment wants to set by environment variable must not be in the file.
 `models` is one key: the last place that has it gives all of it.
 
+Code may give values as text too, and `models` as mappings or as `driftmeter.config.ModelConfig` and `ColumnConfig`.
+These, and `driftmeter.config.Config`, read and refuse what the files do: `ColumnConfig(kind="numerik")` and
+`ColumnConfig(knd="numeric")` are a `ConfigError` that names the nearest that there is.
+
 Wrong configuration raises `driftmeter.ConfigError` from `driftmeter.instrument()`. Under `opentelemetry-instrument` the
 service starts all the same, unwatched, and the log says so once:
 

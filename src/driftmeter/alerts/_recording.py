@@ -28,7 +28,6 @@ from driftmeter.alerts._recording_settings import (
 )
 from driftmeter.alerts._text import duration_text
 from driftmeter.alerts._yaml import to_yaml
-from driftmeter.config import ColumnConfig
 from driftmeter.exceptions import BaselineError
 from driftmeter.processor import NumericGrid, make_grids
 from driftmeter.prometheus_names import label_name
@@ -38,7 +37,7 @@ def columns_of(recording: Recording) -> tuple[list[NumericColumn], list[Categori
     """Return the columns that windows are compared on: those with values in the baseline, and not to be ignored."""
     numeric, categorical = [], []
     for column, grid in make_grids(recording.baseline.snapshot).items():
-        ignored = recording.own.columns.get(column.name, ColumnConfig()).ignore
+        ignored = recording.own.of_column(column.name).ignore
         if ignored or column.role == "label":
             continue
         if isinstance(grid, NumericGrid):

@@ -75,7 +75,7 @@ class Recording:
     @property
     def own(self) -> ModelConfig:
         """The configuration of the model."""
-        return self.config.models.get(self.baseline.model.name, ModelConfig())
+        return self.config.of_model(self.baseline.model.name)
 
     @property
     def min_rows(self) -> int:

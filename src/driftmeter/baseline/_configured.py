@@ -13,16 +13,15 @@ from dataclasses import replace
 
 from driftmeter.baseline._baseline import Baseline
 from driftmeter.baseline._digest import digest
-from driftmeter.config import ColumnConfig, Config, ModelConfig
+from driftmeter.config import Config
 from driftmeter.schema import Model, Segment
 from driftmeter.sketches import OTHER, Disguise, Snapshot, merge_snapshots
 
 
 def disguises(config: Config, model: Model) -> dict[str, Disguise]:
     """Return by column how a model's category names are kept from view, where they are."""
-    columns: Mapping[str, ColumnConfig] = config.models.get(model.name, ModelConfig()).columns
     found: dict[str, Disguise] = {}
-    for name, column in columns.items():
+    for name, column in config.of_model(model.name).columns.items():
         if column.category_names == "hashed":
             found[name] = Disguise("hashed", config.category_secret)
         elif column.category_names == "withheld":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from driftmeter.config._keys import check_bounds, key
+from driftmeter.config._keys import Keyed, key
 from driftmeter.config._values import boolean, duration, durations, integer, number, one_of, some_of, text, texts
 from driftmeter.exceptions import ConfigError
 from driftmeter.schema import DISTANCES, KINDS, Kind
@@ -20,7 +20,7 @@ MOST_SECONDS: Final = 366 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _VerdictConfig:
+class _VerdictConfig(Keyed):
     """What a model and each of its columns can have of their own; a column's key wins over its model's."""
 
     ignore: bool = key(
@@ -53,9 +53,6 @@ class ColumnConfig(_VerdictConfig):
         "how its categories are told: plain, hashed (a digest for each), or withheld (their number alone)",
     )
 
-    def __post_init__(self) -> None:
-        check_bounds(self)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig(_VerdictConfig):
@@ -75,22 +72,30 @@ class ModelConfig(_VerdictConfig):
         default_factory=dict, metadata={"of": ColumnConfig, "says": "by column name"}
     )
 
-    def __post_init__(self) -> None:
-        check_bounds(self)
+    def _check_together(self) -> None:
         for name in self.segments or ():
             if not self.may_tell_values(name):
                 raise ConfigError(
                     f"segments must not name a column with ignore, or with category_names withheld; got {name!r}"
                 )
 
+    def of_column(self, column: str) -> ColumnConfig:
+        """Return what is set for a column, by its name; the defaults where nothing is."""
+        return self.columns.get(column, _OF_ANY_COLUMN)
+
     def may_tell_values(self, column: str) -> bool:
         """Whether a column's values may be told, be it as digests, so that segments may be named for them."""
-        own = self.columns.get(column)
-        return own is None or not (own.ignore or own.category_names == "withheld")
+        own = self.of_column(column)
+        return not (own.ignore or own.category_names == "withheld")
+
+
+_OF_ANY_COLUMN: Final = ColumnConfig()
+_OF_ANY_MODEL: Final = ModelConfig()
+"""Made once: they are asked for with each snapshot, and building them means checking them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Keyed):
     """Everything that can be set. Durations are in seconds here; as text also '250ms', '30s', '1m', '1h'."""
 
     enabled: bool = key(default=True, parse=boolean, says="watch at all")
@@ -185,8 +190,11 @@ class Config:
         default_factory=dict, metadata={"of": ModelConfig, "says": "by model name"}
     )
 
-    def __post_init__(self) -> None:
-        check_bounds(self)
+    def of_model(self, model: str) -> ModelConfig:
+        """Return what is set for a model, by its name; the defaults where nothing is."""
+        return self.models.get(model, _OF_ANY_MODEL)
+
+    def _check_together(self) -> None:
         if self.step > self.window:
             raise ConfigError(f"step must be at most window, {self.window:g} s; got {self.step:g} s")
         if self.window > MAX_STEPS * self.step:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+from numbers import Real
 from typing import Final
 
 from driftmeter.exceptions import ConfigError, did_you_mean
@@ -36,7 +38,7 @@ def number(value: object) -> float:
 def _finite(value: object) -> float:
     """Return a number or its text as a float; NaN for what is none, or none that float64 has."""
     try:
-        if isinstance(value, str | int | float) and not isinstance(value, bool):
+        if not isinstance(value, bool) and isinstance(value, str | Real):
             parsed = float(value)
             return parsed if math.isfinite(parsed) else math.nan
     except (ValueError, OverflowError):
@@ -63,14 +65,18 @@ def boolean(value: object) -> bool:
 
 
 def text(value: object) -> str:
-    """Return a text; numbers are taken as they are written (a version 7, say)."""
+    """Return a text; numbers are taken as they are written (a version 7, say), and so are paths."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
     raise ConfigError(f"must be a text; got {value!r}")
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """Return texts from a list, or from one text with commas between."""
+    """Return texts from a list, or from one text with commas between; a path is one, whatever it holds."""
+    if isinstance(value, os.PathLike):
+        return (text(value),)
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     if isinstance(value, list | tuple):

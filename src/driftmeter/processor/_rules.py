@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from driftmeter.config import ColumnConfig, Config, ModelConfig
+from driftmeter.config import ColumnConfig, Config
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import Snapshot
 from driftmeter.typing import Float64Array
@@ -55,8 +55,7 @@ class Rules:
 
     def __init__(self, config: Config, model: Model) -> None:
         self._config = config
-        self._own = config.models.get(model.name, ModelConfig())
-        self._columns = self._own.columns
+        self._own = config.of_model(model.name)
         self.min_rows = config.min_rows if self._own.min_rows is None else self._own.min_rows
         self.compare_with = self._own.compare_with
         self._made: dict[Column, ColumnRules] = {}
@@ -66,7 +65,7 @@ class Rules:
         """Return what holds for a column: its own settings, else the general ones."""
         rules = self._made.get(column)
         if rules is None:
-            rules = self._made[column] = self._make(self._columns.get(column.name, ColumnConfig()))
+            rules = self._made[column] = self._make(self._own.of_column(column.name))
         return rules
 
     def table(self, columns: list[Column]) -> RuleTable:
@@ -81,7 +80,7 @@ class Rules:
 
     def without_ignored(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot without the columns that are to be left out."""
-        ignored = {column for column in snapshot.columns if self._columns.get(column.name, ColumnConfig()).ignore}
+        ignored = {column for column in snapshot.columns if self._own.of_column(column.name).ignore}
         if not ignored:
             return snapshot
         columns = {column: sketch for column, sketch in snapshot.columns.items() if column not in ignored}

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from driftmeter.baseline import Baseline, as_configured, disguises
-from driftmeter.config import Config, ModelConfig
+from driftmeter.config import Config
 from driftmeter.otlp import TracedRow
 from driftmeter.recorder._guard import guard
 from driftmeter.recorder._identity import Identities, Identity, reference
@@ -178,7 +178,7 @@ class Registry:
         recorder = self._recorders.get(model)
         if recorder is not None:
             return recorder
-        if self.config.models.get(model.name, ModelConfig()).ignore:
+        if self.config.of_model(model.name).ignore:
             return None
         with self._lock:
             if model in self._recorders:
@@ -211,7 +211,7 @@ class Registry:
         return [model for model in self._recorders if model.segment is None]
 
     def _segments(self, model: Model) -> Segments | None:
-        own = self.config.models.get(model.name, ModelConfig())
+        own = self.config.of_model(model.name)
         named = self.config.segments if own.segments is None else own.segments
         columns = [column for column in named if own.may_tell_values(column)]
         if not columns or model.segment is not None:
@@ -235,7 +235,7 @@ class Registry:
                 kinds.setdefault(key, column.kind)
                 if isinstance(sketch, CategoricalSketch):
                     categories[key] = categories.get(key, frozenset()) | sketch.counts.keys()
-        configured = self.config.models.get(model.name, ModelConfig()).columns
+        configured = self.config.of_model(model.name).columns
         for name, column_config in configured.items():
             if column_config.kind:
                 kinds["feature", name] = column_config.kind

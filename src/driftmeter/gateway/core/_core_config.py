@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal, TypeAlias, cast, get_args
 
-from driftmeter.config import boolean, check_bounds, duration, integer, key, one_of, text
+from driftmeter.config import Keyed, boolean, duration, integer, key, one_of, text
 
 SKETCHES: Final = ("merged", "replicas", "none")
 Merged: TypeAlias = Literal["delta", "cumulative"]
@@ -16,7 +16,7 @@ _YEAR: Final = 366 * _DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoreConfig:
+class CoreConfig(Keyed):
     """Sizes are in bytes, times in seconds."""
 
     state: str = key("driftmeter-gateway.db", text, "path of the state file (SQLite); it is made where it is missing")
@@ -59,9 +59,6 @@ class CoreConfig:
         "how long it may answer and send what is in hand when it ends",
         most=600,
     )
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
 
     @property
     def merged(self) -> Merged | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from driftmeter.config import check_bounds, key
+from driftmeter.config import Keyed, key
 from driftmeter.config._values import duration, integer, one_of, text
 from driftmeter.exceptions import ConfigError
 
@@ -15,7 +15,7 @@ COMPRESSIONS: Final = ("none", "gzip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SenderConfig:
+class SenderConfig(Keyed):
     """Sizes are in bytes, times in seconds. Empty texts leave it to the ``OTEL_EXPORTER_OTLP_*`` variables."""
 
     export_endpoint: str = key("", text, "where everything is sent; by OTLP/HTTP, `/v1/<signal>` is appended")
@@ -48,8 +48,7 @@ class SenderConfig:
         86_400.0, duration, "how long one request is tried before it is dropped, so that it does not block the rest"
     )
 
-    def __post_init__(self) -> None:
-        check_bounds(self)
+    def _check_together(self) -> None:
         if self.export_retry_most < self.export_retry_least:
             raise ConfigError(
                 f"export_retry_most must be at least export_retry_least, {self.export_retry_least:g} s; "

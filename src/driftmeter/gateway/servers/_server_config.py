@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from driftmeter.config import check_bounds, key
+from driftmeter.config import Keyed, key
 from driftmeter.config._values import duration, integer, text
 from driftmeter.exceptions import ConfigError
 from driftmeter.gateway._addresses import parse_address
@@ -13,7 +13,7 @@ MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerConfig:
+class ServerConfig(Keyed):
     """Of both servers. Sizes are in bytes, times in seconds."""
 
     grpc_address: str = key("127.0.0.1:4317", text, "where OTLP/gRPC is served, host:port; empty: nowhere")
@@ -42,8 +42,7 @@ class ServerConfig:
         180.0, duration, "how long a connection may lie idle; clients send every minute", least=0.001, most=86_400
     )
 
-    def __post_init__(self) -> None:
-        check_bounds(self)
+    def _check_together(self) -> None:
         for name in ("grpc_address", "http_address"):
             if getattr(self, name):
                 parse_address(name, getattr(self, name))
