@@ -6,13 +6,15 @@ from driftmeter.processor._comparison import Comparer, Verdict
 from driftmeter.processor._counts import Counts
 from driftmeter.processor._evaluation import Comparison, Evaluation
 from driftmeter.processor._finding import Finding
+from driftmeter.processor._finding_words import describe_finding
 from driftmeter.processor._grid import MAX_BINS, CategoricalGrid, NumericGrid
 from driftmeter.processor._grid_making import make_grids
+from driftmeter.processor._number_words import percent
 from driftmeter.processor._processor import Processor, Watched
 from driftmeter.processor._rules import ColumnRules, Rules
 from driftmeter.processor._signals import Signals
 from driftmeter.processor._turns import Event
-from driftmeter.processor._words import describe, describe_finding, percent
+from driftmeter.processor._words import describe
 
 __all__ = [
     "MAX_BINS",

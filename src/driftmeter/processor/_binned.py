@@ -6,6 +6,7 @@ asks, which is when a verdict turns.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from driftmeter.processor._counts import Counts
 from driftmeter.processor._grid import Grid, NumericGrid, joined_labels
 from driftmeter.processor._layout import Joining, Layout
 from driftmeter.schema import Column
-from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
+from driftmeter.typing import AnyArray, Float64Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,14 +28,15 @@ class ComparedCounts:
         live: Rows of the window by joined bin, padded with zeros, in the smallest type that holds them.
         low: The window's least values where they lie below the baseline's; else infinity.
         high: Its greatest ones where they lie above; else minus infinity.
-        one_value: Whether all of the window's values are the same one.
+        only: What all of the window's values are, where they are the same one: a numeric column's value, the place of a
+            category among the grid's; NaN where they differ.
     """
 
     grids: Sequence[Grid]
     live: AnyArray
     low: Float64Array
     high: Float64Array
-    one_value: BoolArray
+    only: Float64Array
 
     @classmethod
     def of(cls, layout: Layout, joining: Joining, live: Float64Array, window: Counts) -> ComparedCounts:
@@ -47,16 +49,18 @@ class ComparedCounts:
             window: The window's counts.
         """
         chosen = joining.chosen
+        only = np.where(layout.numeric & np.isfinite(window.extremes.only), window.extremes.only, np.nan)
         # What is of an unknown category may be anything.
         unknown = window.bins[layout.starts[1:] - 1] > 0
-        one_category = (layout.occupied(window.bins) == 1) & ~unknown
-        one_value = np.where(layout.numeric, np.isfinite(window.extremes.only), one_category)
+        one_category = (layout.occupied(window.bins) == 1) & ~unknown & ~layout.numeric
+        for at in np.flatnonzero(one_category).tolist():  # mostly none
+            only[at] = window.bins[layout.starts[at] : layout.starts[at + 1]].argmax()
         return cls(
             [layout.grids[at] for at in chosen.tolist()],
             live.astype(np.min_scalar_type(int(live.max(initial=0.0)))),
             window.extremes.low[chosen],
             window.extremes.high[chosen],
-            one_value[chosen],
+            only[chosen],
         )
 
 
@@ -91,9 +95,12 @@ class Binned:
         return int(self._grid.baseline.sum())
 
     @property
-    def one_value(self) -> bool:
-        """Whether all of the window's values are the same one."""
-        return bool(self.counts.one_value[self.at])
+    def only(self) -> float | str | None:
+        """What all of the window's values are, a number or a category's name; None where they differ."""
+        only, grid = float(self.counts.only[self.at]), self._grid
+        if math.isnan(only):
+            return None
+        return only if isinstance(grid, NumericGrid) else grid.names[int(only)]
 
     @property
     def live(self) -> Int64Array:

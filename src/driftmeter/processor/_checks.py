@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -17,6 +17,8 @@ from driftmeter.typing import BoolArray, Int64Array
 UNANSWERED: Final = 0.1
 """Share of a window's rows without any output from which on it is found that outputs are missing. Calls that fail have
 none, nor have answers of a stream that are still to come."""
+_OF_KIND: Final = frozenset({"type_mismatch", "missing_column"})
+"""What a column of the other kind has to do with: it is there, but of the wrong type."""
 _OUTPUTS: Final[tuple[Role, ...]] = ("prediction", "score")
 
 
@@ -33,6 +35,8 @@ class Checks:
         of: Where those stand that they are a share of.
         missing: Whether it is checked that the column is there.
         of_window: Whether bad values are a share of the window's rows, not of the column's.
+        swapped: The window's column of the same name and role but of the other kind, whose values are of the wrong type
+            and not missing; -1 where the check is not about that, or there is none.
         output: Where it is checked that the model answers, if the baseline has outputs.
         answers: The window's columns that hold predictions, and those that hold scores.
         always: Whether it is told though nothing was ever found.
@@ -49,6 +53,7 @@ class Checks:
     of: Int64Array
     missing: BoolArray
     of_window: BoolArray
+    swapped: Int64Array
     output: Int64Array
     answers: tuple[Int64Array, ...]
     always: BoolArray
@@ -60,7 +65,8 @@ class Checks:
     def against(cls, usual: Usual | None, columns: tuple[Column, ...], *, critical: Callable[[Column], bool]) -> Checks:
         """Lay out what can be checked against what is usual."""
         places = {column: at for at, column in enumerate(columns)}
-        checked = [*_of_values(columns, usual), *_of_columns(columns, usual)]
+        swapped = _swapped(columns, usual)
+        checked = [*_of_values(columns, usual), *_of_types(columns, swapped), *_of_columns(columns, usual, swapped)]
         names = [name for _, name in checked]
         known = [(0, 0) if usual is None else usual.of(*one) for one in checked]
         return cls(
@@ -72,6 +78,10 @@ class Checks:
             np.array([place_of_all(name) for name in names], dtype=np.int64),
             np.array([name == "missing_column" for name in names], dtype=np.bool_),
             np.array([name not in CHECKS for name in names], dtype=np.bool_),
+            np.array(
+                [places[swapped[one]] if one in swapped and name in _OF_KIND else -1 for one, name in checked],
+                dtype=np.int64,
+            ),
             np.array([at for at, one in enumerate(checked) if _is_missing_output(*one)], dtype=np.int64),
             tuple(_of_role(columns, role) for role in _OUTPUTS),
             np.array([name == "missing" for name in names], dtype=np.bool_),
@@ -85,9 +95,13 @@ class Checks:
         counts = np.concatenate([window.counts, np.zeros_like(window.counts[:1])])
         rows = int(counts[:, ROWS].max(initial=0))
         bad, of = counts[self.row, self.bad], counts[self.row, self.of]
-        bad[self.missing] = rows - bad[self.missing]
+        swapped = counts[self.swapped, ROWS]
+        bad[self.missing] = np.maximum(rows - bad[self.missing] - swapped[self.missing], 0)
         bad[self.output] = self._unanswered(counts[:, ROWS], rows)
         of[self.of_window] = rows
+        mismatched = ~self.missing
+        bad[mismatched] += swapped[mismatched]
+        of[mismatched] += swapped[mismatched]
         return bad, of
 
     def _unanswered(self, seen: Int64Array, rows: int) -> int:
@@ -97,6 +111,15 @@ class Checks:
         """
         answered = sum(int(seen[places].max(initial=0)) for places in self.answers)
         return rows - answered if rows - answered >= UNANSWERED * rows else 0
+
+
+def _swapped(columns: tuple[Column, ...], usual: Usual | None) -> dict[Column, Column]:
+    """Return, for columns of the baseline that come as the other kind too, the window's columns of that kind."""
+    if usual is None:
+        return {}
+    known = {(column.name, column.role): column for column in usual.known}
+    strangers = [column for column in columns if column not in usual.known]
+    return {known[place]: column for column in strangers if (place := (column.name, column.role)) in known}
 
 
 def _is_missing_output(column: Column, check: str) -> bool:
@@ -122,9 +145,16 @@ def _of_values(columns: tuple[Column, ...], usual: Usual | None) -> Iterator[tup
         yield from ((column, check) for check in CHECKS if applies[check])
 
 
-def _of_columns(columns: tuple[Column, ...], usual: Usual | None) -> Iterator[tuple[Column, str]]:
+def _of_types(columns: tuple[Column, ...], swapped: Mapping[Column, Column]) -> Iterator[tuple[Column, str]]:
+    # Of a column that comes in its own kind too, that is checked anyway.
+    yield from ((column, "type_mismatch") for column in sorted(swapped.keys() - set(columns)))
+
+
+def _of_columns(
+    columns: tuple[Column, ...], usual: Usual | None, swapped: Mapping[Column, Column]
+) -> Iterator[tuple[Column, str]]:
     if usual is not None:
-        live = {column for column in columns if column.role == "feature"}
+        live = {column for column in columns if column.role == "feature"} - set(swapped.values())
         expected = {column for column in usual.known if column.role == "feature"}
         yield from ((column, "missing_column") for column in sorted(expected))
         # One stands for all: a model that does not answer is one trouble.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -44,6 +45,8 @@ class Verdict:
         suspected: Whether it would be a verdict of 1 if the window before had said the same.
         detected: The verdict.
         critical: Whether the configuration calls the column critical.
+        repeated: Whether it is 1 because the window before said the same: this one alone would not do.
+        threshold: The fixed distance that decides in place of the p-value, if there is one.
     """
 
     binned: Binned
@@ -54,6 +57,8 @@ class Verdict:
     suspected: bool
     detected: bool
     critical: bool = False
+    repeated: bool = False
+    threshold: float | None = None
 
     @property
     def column(self) -> Column:
@@ -134,19 +139,22 @@ class Comparer:
             # Two windows that are held against the same few rows err alike: then one says no more than the other.
             baseline.sum(axis=1) >= BASELINE_TO_WINDOW * live.sum(axis=1),
         )
-        suspected, detected = judged.verdicts(
+        suspected, detected, repeated = judged.verdicts(
             table, before=_among(columns, before), standing=_among(columns, standing), share=share
         )
         methods = [_method(column, wanted) for column, wanted in zip(columns, table.distances, strict=True)]
         distance = self._distances(joining, live, baseline, methods)
         fixed = ~np.isnan(table.threshold)
         suspected[fixed] = detected[fixed] = distance[fixed] >= table.threshold[fixed]
+        repeated[fixed] = False
         counts = ComparedCounts.of(self._layout, joining, live, window)
         said = zip(
             [Binned(counts, at) for at in range(len(columns))],
             methods,
             *(part.tolist() for part in (distance, judged.p_value, judged.moved, suspected, detected)),
             table.critical,
+            repeated.tolist(),
+            [None if math.isnan(one) else one for one in table.threshold.tolist()],
             strict=True,
         )
         return [Verdict(*one) for one in said]
@@ -175,12 +183,14 @@ class _Judged:
 
     def verdicts(
         self, table: RuleTable, *, before: BoolArray, standing: BoolArray, share: float
-    ) -> tuple[BoolArray, BoolArray]:
-        """Return which columns are suspected, and which have a verdict of 1."""
+    ) -> tuple[BoolArray, BoolArray, BoolArray]:
+        """Return which columns are suspected, which have a verdict of 1, and of which two windows were needed."""
         rate = np.where(self.apart, table.alpha_repeated, table.alpha)
         suspected = (self.moved >= table.effect_floor) & (self.p_value <= rate * share)
         stands = standing & (self.p_value <= rate) & (self.moved >= STANDING_FLOOR * table.effect_floor)
-        return suspected, stands | (suspected & ((self.p_value <= table.alpha * share) | before))
+        at_once = suspected & (self.p_value <= table.alpha * share)
+        repeated = suspected & before & ~at_once
+        return suspected, stands | at_once | repeated, repeated
 
 
 def _among(columns: Iterable[Column], some: Collection[Column]) -> BoolArray:

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any, Final, Protocol
 from zlib import crc32
@@ -204,7 +205,10 @@ class ModelProcessor:
         baseline = None if usual is None else usual.baseline
         against = [found.verdicts for found in comparisons if found.baseline == baseline]
         rules = self._quality_rules(self._host.config.quality_floor, share)
-        findings = self._quality.check(window.tally, usual, against[0] if against else (), rules)
+        verdicts = against[0] if against else ()
+        findings = self._quality.check(
+            window.tally, usual, verdicts, rules, strange=partial(self._windows.strange, end)
+        )
         if usual is not None and self._is_whole(end):
             usual.learn(window.tally, self._quality.violated)
         return Evaluation(self._model, end, window.rows, comparisons, [*findings, *volume])

@@ -5,8 +5,8 @@ Most checks of most columns never find anything: there is nothing to say of them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +14,8 @@ import numpy as np
 from driftmeter import stats
 from driftmeter.processor._checks import Checks
 from driftmeter.processor._comparison import STANDING_FLOOR, Verdict
-from driftmeter.processor._finding import Finding
+from driftmeter.processor._finding import Beyond, Finding, NewCategories, OnlyValue
+from driftmeter.processor._strange import Strange
 from driftmeter.processor._tally import Tally
 from driftmeter.processor._usual import Checked, Usual
 from driftmeter.processor._volume import Volume
@@ -64,7 +65,13 @@ class Quality:
         self._forget()
 
     def check(
-        self, window: Tally, usual: Usual | None, verdicts: Sequence[Verdict], rules: QualityRules
+        self,
+        window: Tally,
+        usual: Usual | None,
+        verdicts: Sequence[Verdict],
+        rules: QualityRules,
+        *,
+        strange: Callable[[], Mapping[Column, Strange]],
     ) -> list[Finding]:
         """Return what there is to say of a window.
 
@@ -73,6 +80,7 @@ class Quality:
             usual: The baseline's; without, nothing says what is usual, and nothing is violated.
             verdicts: Those of the comparison with that baseline.
             rules: When a check is violated.
+            strange: Returns what lies behind the window's bad values.
         """
         checks = self._checks(window.columns, usual, rules)
         bad, rows = checks.count(window)
@@ -82,6 +90,8 @@ class Quality:
             violated = self._violated(checks, _p_values(checks, usual, bad, rows), bad, rows, rules)
         told = (bad > 0) | (checks.bad0 > 0) | checks.always | _places(checks, self._found)
         found = _findings(checks, told & (rows > 0), bad, rows, violated)
+        if usual is not None:
+            found = _with_evidence(found, usual, strange, before=self.violated)
         found += _constant(verdicts, self._found, rules)
         self._found.update((finding.column, finding.check) for finding in found if finding.bad)
         self.violated = frozenset((finding.column, finding.check) for finding in found if finding.violated)
@@ -126,6 +136,29 @@ def _findings(checks: Checks, told: BoolArray, bad: Int64Array, rows: Int64Array
     return [Finding(*one, *of_one) for one, of_one in zip(chosen, zip(*numbers, strict=True), strict=True)]
 
 
+def _with_evidence(
+    found: list[Finding],
+    usual: Usual,
+    strange: Callable[[], Mapping[Column, Strange]],
+    *,
+    before: Collection[Checked],
+) -> list[Finding]:
+    """Return findings with what lies behind those that were not violated ``before``: to put it together takes time."""
+    turned = {one.column for one in found if one.violated and (one.column, one.check) not in before}
+    behind = strange() if turned else {}
+    told = behind.keys() & turned
+    return [_explained(one, behind[one.column], usual) if one.column in told else one for one in found]
+
+
+def _explained(finding: Finding, behind: Strange, usual: Usual) -> Finding:
+    if finding.check == "unseen_category":
+        return replace(finding, evidence=NewCategories(behind.names))
+    if finding.check == "out_of_range" and finding.column is not None:
+        known = usual.known[finding.column]
+        return replace(finding, evidence=Beyond((known.low, known.high), behind.low, behind.high))
+    return finding
+
+
 def check_volume(volume: Volume, rules: QualityRules) -> Finding:
     """Return whether a window has far more or fewer rows than is usual at its hour; ``floor`` is a share of them."""
     usual = max(1, round(volume.usual))
@@ -143,11 +176,13 @@ def _constant(verdicts: Sequence[Verdict], found: Collection[Checked], rules: Qu
     before = {column for column, check in found if check == "constant"}
     findings: list[Finding] = []
     for binned in (verdict.binned for verdict in verdicts):
-        is_one = binned.one_value
+        only = binned.only
+        is_one = only is not None
         if is_one or (before and binned.column in before):
             column, rows, rows0 = binned.column, binned.rows, binned.baseline_rows
             share = float(binned.baseline[int(binned.live.argmax())]) / rows0
             violated = is_one and share ** min(rows, CONSTANT_ROWS) <= rules.alpha
             bad = rows if is_one else 0
-            findings.append(Finding(column, "constant", bad, rows, 0, rows0, violated, rules.critical(column)))
+            critical, evidence = rules.critical(column), None if only is None else OnlyValue(only)
+            findings.append(Finding(column, "constant", bad, rows, 0, rows0, violated, critical, evidence))
     return findings

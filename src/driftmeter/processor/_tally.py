@@ -147,9 +147,14 @@ def _tally_categories(live: CategoricalSketch, known: frozenset[str] | None) -> 
     return values + live.missing + live.mismatched, values, live.missing, live.mismatched, 0, 0, unseen
 
 
-def _out_of_range(live: NumericSketch, known: Known) -> int:
+def outer_limits(known: Known) -> tuple[float, float]:
+    """Return from where to where values are in a numeric column's range, the margin included."""
     margin = RANGE_MARGIN * (known.high - known.low)
-    first, last = known.low - margin, known.high + margin
+    return known.low - margin, known.high + margin
+
+
+def _out_of_range(live: NumericSketch, known: Known) -> int:
+    first, last = outer_limits(known)
     if not (live.min < first or live.max > last):
         return 0
     keys, counts = live.keys()

@@ -10,14 +10,9 @@ from driftmeter import semconv
 from driftmeter.baseline import Provenance
 from driftmeter.processor._evaluation import Evaluation
 from driftmeter.processor._finding import Finding
+from driftmeter.processor._finding_words import describe_finding, describe_gone
 from driftmeter.processor._signals import Attributes, comparison_attributes, finding_attributes
-from driftmeter.processor._words import (
-    describe,
-    describe_finding,
-    describe_gone,
-    describe_not_judged,
-    describe_resolved,
-)
+from driftmeter.processor._words import describe, describe_not_judged, describe_resolved
 from driftmeter.schema import Column
 
 Severity: TypeAlias = Literal["info", "warn", "error"]

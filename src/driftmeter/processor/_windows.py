@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from driftmeter.processor._comparison import Comparer
 from driftmeter.processor._counts import Counts, PackedCounts
 from driftmeter.processor._flat import Flat
+from driftmeter.processor._strange import Strange, strange, together
 from driftmeter.processor._tally import ROWS, Known, PackedTally, Tally, tally
 from driftmeter.schema import Column
 from driftmeter.sketches import Snapshot
@@ -76,6 +77,7 @@ class Windows:
         self._window = window
         self._step = step
         self._steps: dict[int, PackedStretch] = {}
+        self._strange: dict[int, Mapping[Column, Strange]] = {}
         self._evaluated: int | None = None
         self._sum = Stretch()
         self._sum_end: int | None = None
@@ -98,13 +100,19 @@ class Windows:
         step = Stretch() if packed is None else packed.unpacked()
         step.add(more)
         self._steps[start] = step.packed()
+        self._note(start, strange(flat, known, tallied))
         if self._sum_end is not None and start < self._sum_end:
             self._sum.add(more)
+
+    def _note(self, start: int, found: Mapping[Column, Strange]) -> None:
+        if found:
+            self._strange[start] = together([self._strange.get(start, {}), found])
 
     def count_anew(self) -> None:
         """Let go of what was counted against an old baseline; how many rows there were stays."""
         self._steps = {start: Stretch(stretch.rows).packed() for start, stretch in self._steps.items()}
         self._sum = Stretch(self._sum.rows)
+        self._strange = {}
 
     def follow(self, now: int) -> None:
         """Begin with the first step at the start, and anew when the clock was set back by more than a window."""
@@ -112,6 +120,7 @@ class Windows:
         if self._evaluated is not None and self._evaluated > last + self._window:
             self._evaluated = None
             self._steps = {start: stretch for start, stretch in self._steps.items() if start <= last}
+            self._strange = {start: found for start, found in self._strange.items() if start <= last}
             self._sum, self._sum_end = Stretch(), None
 
     def due(self, now: int) -> list[int]:
@@ -148,6 +157,7 @@ class Windows:
         gone = [start for start in self._steps if start < end - self._window]
         for start in gone:
             left = self._steps.pop(start)
+            self._strange.pop(start, None)
             if self._sum_end is not None and start < self._sum_end:
                 self._sum.subtract(left.unpacked())
         for start, stretch in self._steps.items():
@@ -165,3 +175,7 @@ class Windows:
                 # Nobody counts for it any more: its baseline was replaced.
                 del self._sum.counts[comparer]
         return self._sum
+
+    def strange(self, end: int) -> dict[Column, Strange]:
+        """Return what lies behind the bad values of the window that ends at ``end``, the last that was asked for."""
+        return together(found for start, found in self._strange.items() if start < end)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 
 from driftmeter.processor._binned import Binned
 from driftmeter.processor._comparison import Verdict
-from driftmeter.processor._finding import Finding
+from driftmeter.processor._number_words import (
+    category_words,
+    decimals,
+    p_value_words,
+    percent,
+    percents,
+    range_words,
+)
 from driftmeter.sketches import OTHER
 from driftmeter.typing import Float64Array
 
-_LEAST_MOVE = 0.005
-_INNER_BINS = 4
-_MOST_DIGITS = 15
-_METHOD_NAMES = {
+_LEAST_MOVE: Final = 0.005
+_TELLING: Final = 0.5
+"""The share of the rows that moved which the greatest gain or loss must have, to be told as what happened."""
+_INNER_BINS: Final = 4
+_METHOD_NAMES: Final = {
     "psi": "PSI",
     "jensen_shannon": "Jensen-Shannon",
     "kolmogorov_smirnov": "KS",
@@ -27,23 +35,11 @@ _METHOD_NAMES = {
     "l_infinity": "L-infinity",
     "chi_square": "chi-square",
 }
-_CHECK_WORDS = {
-    "missing": "missing",
-    "non_finite": "infinite",
-    "type_mismatch": "of the wrong type",
-    "out_of_range": "outside the baseline's range",
-    "unseen_category": "in categories that the baseline does not know",
-    "constant": "one and the same",
-    "missing_column": "without this column",
-    "unexpected_column": "with this column, which the baseline does not have",
-}
 
 
 def describe(verdict: Verdict) -> str:
     """Return, say, 'temp: 71-103 went from 2 % to 38 % of rows, 12-33 from 44 % to 0 %; PSI 4.1, p < 1e-12, ...'."""
-    moves = moved(verdict.binned)
-    what = ", ".join(moves) if moves else "no single range or category moved much"
-    return f"{verdict.column.name}: {what}; {_figures(verdict)}"
+    return f"{verdict.column.name}: {_what_moved(verdict)}; {_figures(verdict)}"
 
 
 def describe_resolved(verdict: Verdict) -> str:
@@ -57,62 +53,30 @@ def describe_not_judged(column: str) -> str:
 
 
 def _figures(verdict: Verdict) -> str:
-    rows = verdict.binned.rows
-    return f"{_METHOD_NAMES[verdict.method]} {verdict.distance:.2g}, {p_value_words(verdict.p_value)}, {rows:,} rows"
+    """Return the distance, what speaks against chance, and the rows."""
+    distance = f"{_METHOD_NAMES[verdict.method]} {verdict.distance:.2g}"
+    rows = f"{verdict.binned.rows:,} rows"
+    if verdict.threshold is not None:
+        return f"{distance} {'over' if verdict.detected else 'below'} its threshold of {verdict.threshold:g}, {rows}"
+    twice = " in the second window running" if verdict.repeated else ""
+    return f"{distance}, {p_value_words(verdict.p_value)}{twice}, {rows}"
 
 
-def describe_finding(finding: Finding) -> str:
-    """Return, say, 'temp: 12 % of 5,812 values are missing, 0.1 % in the baseline'."""
-    if finding.column is None:
-        return f"volume: {finding.bad:,} rows, {percent(finding.ratio)} of the {finding.rows:,} that are usual now"
-    words = _CHECK_WORDS[finding.check]
-    unit = "rows" if finding.check.endswith("_column") else "values"
-    usual = "" if finding.check.endswith("_column") else f", {percent(finding.baseline_ratio)} in the baseline"
-    return f"{finding.column.name}: {percent(finding.ratio)} of {finding.rows:,} {unit} are {words}{usual}"
+def _what_moved(verdict: Verdict) -> str:
+    runs = _told_runs(verdict.binned)
+    many = not runs or abs(runs[0].change) < _TELLING * verdict.effect
+    moves = ", ".join(_move(verdict.binned, run, brief=many or i > 0) for i, run in enumerate(runs))
+    if not many:
+        return moves
+    if verdict.effect < _LEAST_MOVE:
+        return "no range or category moved much"
+    return f"many small moves, {percent(verdict.effect)} of rows in all{', most ' if moves else ''}{moves}"
 
 
-def describe_gone(finding: Finding) -> str:
-    """Return the sentence for a check that was violated and has nothing to check any more."""
-    return f"{finding.column.name if finding.column else finding.check}: nothing to check in this window"
-
-
-def p_value_words(p: float) -> str:
-    """Return 'p < 1e-12' below that, else 'p = ' and two digits."""
-    return "p < 1e-12" if p < 1e-12 else f"p = {p:.2g}"
-
-
-def percent(share: float) -> str:
-    """Return a share as a rounded percentage: 38 %, 2.1 %, 0.3 %."""
-    value = 100 * share
-    if 0 < value < 0.1:
-        return "< 0.1 %"
-    return f"{value:.0f} %" if value >= 10 or value == round(value) else f"{value:.1f} %"
-
-
-def percents(before: float, after: float) -> tuple[str, str]:
-    """Return two shares as percentages, with as many decimals as it takes to tell them apart."""
-    words = percent(before), percent(after)
-    for decimals in (1, 2, 3):
-        if words[0] != words[1] or before == after:
-            break
-        words = f"{100 * before:.{decimals}f} %", f"{100 * after:.{decimals}f} %"
-    return words
-
-
-def moved(binned: Binned) -> list[str]:
-    """Return the greatest gain and the greatest loss, the greater first."""
-    before = binned.baseline / binned.baseline_rows
-    after = binned.live / binned.rows
-    runs = _runs(before, after) if not binned.labels else _singles(before, after)
-    gains = sorted((run for run in runs if run.change >= _LEAST_MOVE), key=lambda run: -run.change)
-    losses = sorted((run for run in runs if run.change <= -_LEAST_MOVE), key=lambda run: run.change)
-    chosen = sorted(gains[:1] + losses[:1], key=lambda run: -abs(run.change))
-    sentences: list[str] = []
-    for i, run in enumerate(chosen):
-        first, last = percents(run.before, run.after)
-        went, rows = ("", "") if i else ("went ", " of rows")
-        sentences.append(f"{_name(binned, run)} {went}from {first} to {last}{rows}")
-    return sentences
+def _move(binned: Binned, run: _Run, *, brief: bool) -> str:
+    first, last = percents(run.before, run.after)
+    went, rows = ("", "") if brief else ("went ", " of rows")
+    return f"{_name(binned, run)} {went}from {first} to {last}{rows}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +91,15 @@ class _Run:
     @property
     def change(self) -> float:
         return self.after - self.before
+
+
+def _told_runs(binned: Binned) -> list[_Run]:
+    """Return the greatest gain and the greatest loss that are worth telling, the greater first."""
+    before, after = binned.baseline / binned.baseline_rows, binned.live / binned.rows
+    runs = _runs(before, after) if not binned.labels else _singles(before, after)
+    gains = sorted((run for run in runs if run.change >= _LEAST_MOVE), key=lambda run: -run.change)
+    losses = sorted((run for run in runs if run.change <= -_LEAST_MOVE), key=lambda run: run.change)
+    return sorted(gains[:1] + losses[:1], key=lambda run: -abs(run.change))
 
 
 def _runs(before: Float64Array, after: Float64Array) -> list[_Run]:
@@ -145,38 +118,13 @@ def _singles(before: Float64Array, after: Float64Array) -> list[_Run]:
 def _name(binned: Binned, run: _Run) -> str:
     if binned.labels:
         label = binned.labels[run.first]
-        return "other categories" if label == OTHER else _category(label)
+        return "other categories" if label == OTHER else category_words(label)
     lower, upper = binned.edges
-    digits = _decimals(_span(lower.tolist(), upper.tolist()))
-    low, high = _rounded(float(lower[run.first]), digits), _rounded(float(upper[run.last]), digits)
-    if low == high:
-        return low
-    return f"{low} to {high}" if low.startswith("-") or high.startswith("-") else f"{low}-{high}"
-
-
-def _category(name: str) -> str:
-    """Return a category's name, in quotes if it would not be seen for one: empty, with blanks around it or controls."""
-    return name if name and name == name.strip() and name.isprintable() else repr(name)
+    digits = decimals(_span(lower.tolist(), upper.tolist()))
+    return range_words(float(lower[run.first]), float(upper[run.last]), digits)
 
 
 def _span(lower: list[float], upper: list[float]) -> float:
     """Return how far most values lie apart: without the outermost bins, where one stray value may be far off."""
     inner = upper[-2] - lower[1] if len(lower) >= _INNER_BINS else 0.0
     return inner if inner > 0 else upper[-1] - lower[0]
-
-
-def _decimals(span: float) -> int:
-    """Decimals that tell some hundred values of the span apart; negative ones round to tens and hundreds."""
-    return 2 - math.floor(math.log10(span)) if span > 0 and math.isfinite(span) else 6
-
-
-def _rounded(value: float, digits: int) -> str:
-    if value and not 1e-4 <= abs(value) < 1e7:
-        whole = math.floor(math.log10(abs(value))) + 1
-        if whole > _MOST_DIGITS:
-            return f"{value:.3g}"
-        if not 0 <= digits < whole:
-            # As many digits as the decimals are, so that edges far from zero and near to each other can be told apart.
-            return f"{value:.{min(max(3, whole + digits), 17)}g}"
-    rounded = round(value, digits)
-    return f"{rounded:,.{max(0, digits)}f}".rstrip("0").rstrip(".") if digits > 0 else f"{rounded:,.0f}"
