@@ -1,7 +1,7 @@
 """Print what watching costs each call of a scikit-learn pipeline, beside the plain call in the same process.
 
 pip install -e '.[demo]'
-python benchmarks/instrumentation/calls.py [rounds]
+python benchmarks/instrumentation/calls.py [rounds] [--newrelic PYTHON]
 
 Medians of the process's CPU time, so that what the SDK's threads do for a call counts; plain and watched calls take
 turns, round by round. Sampled spans go through a BatchSpanProcessor; a reader collects every minute, as by default;
@@ -11,10 +11,12 @@ calls of a real model, so all of it costs some three times what it costs in an e
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -149,7 +151,12 @@ def check(setting: Setting, call: Callable[[], Any], rows: int) -> None:
     assert (setting.exporter.rows - before[0], setting.exporter.values - before[1]) == (3 * rows, 3 * rows)
 
 
-def main(rounds: int = 15) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rounds", type=int, nargs="?", default=15)
+    parser.add_argument("--newrelic", metavar="PYTHON", default="")
+    options = parser.parse_args()
+    rounds: int = options.rounds
     _logs.set_logger_provider(logs := LoggerProvider())
     logs.add_log_record_processor(BatchLogRecordProcessor(InMemoryLogRecordExporter()))
     rng = np.random.default_rng(0)
@@ -179,7 +186,10 @@ def main(rounds: int = 15) -> None:
             plain, watched, added = compared(setting.switch, call, call, calls=calls, rounds=rounds)
             print(f"| {name} | {spans} | {plain:.0f} | {watched:.0f} | {added:.0f} |", flush=True)
         setting.close()
+        if options.newrelic and sampler is ALWAYS_ON:
+            script = str(Path(__file__).with_name("newrelic_calls.py"))
+            subprocess.run([options.newrelic, script, str(rounds)], check=True)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

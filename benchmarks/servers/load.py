@@ -1,11 +1,12 @@
 """What watching costs a request: a FastAPI service with driftmeter beside the same one without, under load.
 
-    python benchmarks/servers/load.py [--rounds 10] [--rate 60] [--seconds 8] [--workers 2]
+    python benchmarks/servers/load.py [--rounds 20] [--rate 60] [--seconds 5] [--workers 2] [--connections 8]
 
 Both services run under ``opentelemetry-instrument`` at the same time, with two uvicorn workers each, FastAPI's spans,
 an OTLP/HTTP collector on loopback, and the intervals that are the defaults. One is loaded and then the other, in turn:
-what else the machine does meets both. Requests leave at a steady rate, ready or not, and are timed from when they were
-due: a wait counts. The answers are checked before anything is timed.
+what else the machine does meets both. Each connection asks again once it is answered; with ``--rate`` requests leave at
+a steady rate, ready or not, and are timed from when they were due: a wait counts. The answers are checked before
+anything is timed.
 
 The 99th percentile of a few thousand requests is uncertain: two unwatched services beside each other differ by a tenth
 of it on a busy machine. The CPU time of a request is the steadier figure.
@@ -58,7 +59,7 @@ def predict(rows: list[dict[str, float]]):
 """
 COLUMNS = [f"f{at}" for at in range(20)]
 OURS = "catboost,keras,lightgbm,mlflow,onnxruntime,sklearn,statsmodels,torch,transformers,xgboost"
-CONNECTIONS = 16
+OURS += ",system_metrics"  # which comes with driftmeter
 
 
 def _collector(pipe) -> None:
@@ -148,22 +149,30 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port:
     return await reader.readexactly(length)
 
 
-async def _load(port: int, body: bytes, *, rate: float, seconds: float) -> list[float]:
-    """Return the latencies in seconds of requests that were due at a steady rate, each from when it was due."""
-    due: Iterator[int] = iter(range(int(rate * seconds)))
+def _due(rate: float, seconds: float) -> Iterator[float]:
+    """Yield when the next request is due: now, until the time is over, or with a rate at the times that it says."""
+    begin = time.perf_counter()
+    if rate:
+        yield from (begin + at / rate for at in range(int(rate * seconds)))
+        return
+    while (now := time.perf_counter()) < begin + seconds:
+        yield now
+
+
+async def _load(port: int, body: bytes, options: argparse.Namespace, *, seconds: float) -> list[float]:
+    """Return the latencies in seconds of the requests of some time, each from when it was due."""
+    due = _due(options.rate, seconds)
     latencies: list[float] = []
-    begin = time.perf_counter() + 0.1
 
     async def connection() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for at in due:
-            when = begin + at / rate
+        for when in due:
             await asyncio.sleep(max(0.0, when - time.perf_counter()))
             await _ask(reader, writer, port, body)
             latencies.append(time.perf_counter() - when)
         writer.close()
 
-    await asyncio.gather(*[connection() for _ in range(CONNECTIONS)])
+    await asyncio.gather(*[connection() for _ in range(options.connections)])
     return latencies
 
 
@@ -175,14 +184,14 @@ def _percentiles(latencies: list[float]) -> tuple[float, float]:
 async def _compare(services: dict[str, Service], body: bytes, options: argparse.Namespace) -> None:
     for service in services.values():
         await service.wait(body)
-        await _load(service.port, body, rate=options.rate, seconds=2)
+        await _load(service.port, body, options, seconds=2)
     every: dict[str, list[float]] = {name: [] for name in services}
     rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in services}
     cpu = dict.fromkeys(services, 0.0)
     for at in range(options.rounds):
         for name in sorted(services, reverse=bool(at % 2)):
             begin = services[name].cpu_seconds()
-            latencies = await _load(services[name].port, body, rate=options.rate, seconds=options.seconds)
+            latencies = await _load(services[name].port, body, options, seconds=options.seconds)
             cpu[name] += services[name].cpu_seconds() - begin
             every[name] += latencies
             rounds[name].append(_percentiles(latencies))
@@ -202,9 +211,10 @@ async def _compare(services: dict[str, Service], body: bytes, options: argparse.
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--rate", type=float, default=60, help="requests a second")
-    parser.add_argument("--seconds", type=float, default=8, help="of one run")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rate", type=float, default=0.0, help="requests a second; 0: as many as are answered")
+    parser.add_argument("--seconds", type=float, default=5, help="of one run")
+    parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     ours, theirs = multiprocessing.Pipe()
