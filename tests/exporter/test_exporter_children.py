@@ -85,9 +85,14 @@ WAYS = [(way, method) for way in ("processes", "executor") for method in METHODS
     ("terminated_pool", METHODS[0]),
     ("loky", "spawn"),
 ]
+QUICK = [("processes", "fork"), ("processes", "spawn"), ("pool", "fork")]
+"""One of each kind; the others are slow in all."""
 
 
-@pytest.mark.parametrize(("way", "method"), WAYS, ids=[f"{way} {method}" for way, method in WAYS])
+@pytest.mark.parametrize(
+    ("way", "method"),
+    [pytest.param(*names, id=" ".join(names), marks=() if names in QUICK else pytest.mark.slow) for names in WAYS],
+)
 def test_every_row_of_every_child_is_sent_once(way, method, tmp_path, receivers, kit) -> None:
     received = receivers()
     (tmp_path / "work.py").write_text(WORK)

@@ -60,6 +60,7 @@ def test_the_small_set_of_host_metrics_takes_the_place_of_the_whole_one(kit, tmp
     assert len(services) == 1
 
 
+@pytest.mark.slow
 def test_the_users_own_choice_of_host_metrics_stays(kit, tmp_path, receivers) -> None:
     received = receivers()
     own = "system.*,process.runtime.*,process.thread.count"

@@ -92,12 +92,11 @@ def test_a_wrong_value_leaves_the_program_unwatched_and_is_said_once(folder, kit
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (None, "cannot be read: No such file or directory"),
-        ("half", "is not JSON"),
-        ('{"resourceSpans": []}', "is not OTLP JSON"),
-        ("", "holds no columns"),
+        pytest.param(None, "cannot be read: No such file or directory", id="missing"),
+        pytest.param("half", "is not JSON", id="truncated", marks=pytest.mark.slow),
+        pytest.param('{"resourceSpans": []}', "is not OTLP JSON", id="foreign", marks=pytest.mark.slow),
+        pytest.param("", "holds no columns", id="empty", marks=pytest.mark.slow),
     ],
-    ids=["missing", "truncated", "foreign", "empty"],
 )
 def test_a_baseline_that_cannot_be_used_leaves_the_program_unwatched_and_is_said_once(
     content, says, folder, tmp_path, kit

@@ -435,6 +435,7 @@ def test_signatures_stay_and_uninstrumenting_puts_everything_back(watched) -> No
     assert parts() == plain
 
 
+@pytest.mark.slow
 def test_instrumenting_imports_nothing() -> None:
     code = (
         "import sys; from driftmeter.instrumentation.mlflow import MlflowInstrumentor as I;"

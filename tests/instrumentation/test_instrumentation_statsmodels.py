@@ -292,6 +292,7 @@ def test_signatures_stay_and_uninstrumenting_puts_all_methods_back(watched) -> N
     assert watched.spans() == []
 
 
+@pytest.mark.slow
 def test_instrumenting_imports_nothing() -> None:
     code = (
         "import sys; from driftmeter.instrumentation.statsmodels import StatsmodelsInstrumentor as I;"
