@@ -42,27 +42,50 @@ def predict():
     return jsonify(answer(request.get_json()))
 """
 
+FASTAPI = """
+from fastapi import FastAPI, Request
+
+from work import answer, warm
+
+warm()
+app = FastAPI()
+
+
+@app.get("/health")
+def health():
+    return "ok"
+
+
+@app.post("/predict")
+async def predict(request: Request):
+    return answer(await request.json())
+"""
+
 WARM = 7
-FILES = {"work.py": APP, "flaskapp.py": FLASK}
+FILES = {"work.py": APP, "flaskapp.py": FLASK, "fastapiapp.py": FASTAPI}
 
 
-def _gunicorn(kit, *options: str) -> list[str]:
+def _gunicorn(kit, framework: str, *options: str) -> list[str]:
     pytest.importorskip("gunicorn", reason="gunicorn is not installed")
-    pytest.importorskip("flask", reason="Flask is not installed")
-    return [str(kit.bin / "gunicorn"), "flaskapp:app", "-b", "127.0.0.1:{port}", "-w", "2", *options]
+    pytest.importorskip(framework, reason=f"{framework} is not installed")
+    return [str(kit.bin / "gunicorn"), f"{framework}app:app", "-b", "127.0.0.1:{port}", "-w", "2", *options]
 
 
+UVICORN = ("-k", "uvicorn.workers.UvicornWorker")
 WAYS = {
     # What the model answered when the application was loaded: in both workers, or once, in the parent.
-    "one by one": ((), 2 * WARM),
-    "preload, threads": (("-k", "gthread", "--threads", "4", "--preload"), WARM),
+    "one by one": ("flask", (), 2 * WARM),
+    "preload, threads": ("flask", ("-k", "gthread", "--threads", "4", "--preload"), WARM),
+    # These undo the parent's signal handlers, and end by a signal.
+    "uvicorn's workers": ("fastapi", UVICORN, 2 * WARM),
+    "preload, uvicorn's workers": ("fastapi", (*UVICORN, "--preload"), WARM),
 }
 
 
 @pytest.mark.parametrize("way", list(WAYS))
 def test_two_gunicorn_workers_send_every_row_once_when_sigterm_ends_them(way, serve, received, kit) -> None:
-    options, warmed = WAYS[way]
-    server = serve(*_gunicorn(kit, *options), files=FILES)
+    framework, options, warmed = WAYS[way]
+    server = serve(*_gunicorn(kit, framework, *options), files=FILES)
     server.wait()
     sizes = [1 + at % 5 for at in range(60)]
     with ThreadPoolExecutor(8) as pool:

@@ -20,6 +20,7 @@ from driftmeter.baseline import Baseline
 from driftmeter.config import Config
 from driftmeter.exporter import _sdk
 from driftmeter.exporter._host import Host
+from driftmeter.exporter._uvicorn import ServingHook
 from driftmeter.recorder import Registry, activate, guard
 
 _EXIT_SECONDS: Final = 10.0
@@ -33,6 +34,7 @@ class _Running:
     meter_provider: Any
     registry: Registry
     host: Host
+    serving: ServingHook
 
 
 _running: _Running | None = None
@@ -66,7 +68,7 @@ def start(config: Config, *, baselines: Iterable[Baseline] = (), meter_provider:
     host = Host(registry, meter_provider=meter_provider)
     _hosts.add(host)
     _registries.add(registry)
-    _running = _Running(config, meter_provider, registry, host)
+    _running = _Running(config, meter_provider, registry, host, ServingHook(_handle_sigterm))
 
     def attach() -> None:
         # The provider may be set after us: asked again at every call until there is one.
@@ -89,6 +91,7 @@ def stop() -> None:
     hardware.stop()
     if _running is not None:
         _running.host.detach()
+        _running.serving.restore()
         _running = None
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is _on_sigterm:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -169,8 +172,8 @@ _children: Final = _Children()
 def _handle_sigterm() -> None:
     """Let SIGTERM's default action, which ends the process on the spot, wait for the last interval to be sent.
 
-    Servers such as uvicorn end by raising SIGTERM again after their own clean-up, so that no exit handler runs. A
-    handler of the application's is left alone.
+    Servers such as uvicorn end by raising SIGTERM again after their own clean-up, so that no exit handler runs; see
+    `driftmeter.exporter._uvicorn`. A handler of the application's is left alone.
     """
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_sigterm)
