@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -32,6 +34,15 @@ def test_the_window_is_told_from_its_own_flights_and_no_others(window):
     assert "on time from 100 % to 0 %" in tell("prediction", summer)
     assert tell("temp", spring) != tell("temp", summer)
     assert tell("no such column", summer) == ""
+
+
+def test_a_window_whose_verdict_stands_from_earlier_ones_is_told_too(window):
+    """There the rows that moved are few, or spread over many values, and alone they would not be found."""
+    weeks = [_week(window(0), temp=30), _week(window(1), temp=30.2)]
+    baseline = Baseline.from_frame(weeks[0].features, model="flight-delay")
+    told = Retelling(baseline=baseline, model=_Model(), weeks=weeks)("temp", window(1))
+    assert told.startswith("temp: ")
+    assert re.search(r"; PSI 0\.\d+, p = [\d.]+, 700 rows$", told), told
 
 
 def test_a_window_without_flights_says_nothing(window):

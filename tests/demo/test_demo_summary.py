@@ -40,6 +40,14 @@ def test_the_first_of_a_columns_events_is_told(window):
     assert "as before" not in text
 
 
+def test_what_no_event_told_is_told_from_the_window_itself(window):
+    """An event can be lost; and the furthest window has none where the verdict stood already."""
+    told = "hour: many small moves, 4 % of rows in all, most 15-17 from 22 % to 21 %; PSI 0.0084, p = 0.0002, 650 rows"
+    lines = summarize([window(0, hour=0.2), window(1, hour=0.3)], [], shuffled=False, tell=lambda *_: told)
+    brief = "many small moves, 4 % of rows in all, most 15-17 from 22 % to 21 %; PSI 0.0084"
+    assert [line.partition(": ")[2] for line in lines if line.startswith("    ")] == [brief, brief]
+
+
 def test_the_column_that_moved_furthest_comes_first(window):
     windows = [window(0, dewp=0.5, temp=0.2), window(1, dewp=0.5, temp=0.7)]
     lines = [line.split(":")[0].strip() for line in summarize(windows, [], shuffled=False) if ": moved" in line]

@@ -299,9 +299,11 @@ def test_a_window_that_says_nothing_does_not_come_between_two_that_do(between, t
 
 
 def test_a_small_change_is_told_with_as_many_decimals_as_it_takes() -> None:
-    from driftmeter.processor._words import percents
+    from driftmeter.processor._number_words import percents
 
     assert percents(0.1602, 0.1638) == ("16.0 %", "16.4 %")
+    assert percents(0.2242, 0.2083) == ("22.4 %", "20.8 %")
+    assert percents(0.16001, 0.16002) == ("16.001 %", "16.002 %")
     assert percents(0.16, 0.38) == ("16 %", "38 %")
     assert percents(0.2, 0.2) == ("20 %", "20 %")
 

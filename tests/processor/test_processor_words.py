@@ -122,6 +122,12 @@ def test_moves_of_which_none_stands_out_are_told_by_what_they_are_in_all() -> No
     )
 
 
+def test_many_moves_that_are_not_small_are_not_told_as_such() -> None:
+    names = np.array([f"c{i}" for i in range(8)], dtype=object)
+    body = what_moved({"x": np.repeat(names, 1000)}, {"x": np.repeat(names[::2], 1000)})
+    assert body.startswith("x: many moves, 50 % of rows in all, most c0 from 12 % to 25 %, c1 from 12 % to 0 %; "), body
+
+
 def test_one_great_move_among_others_is_told_as_what_happened() -> None:
     values = np.append(_hours(9000, 0), np.full(1000, 12.0))
     body = what_moved({"hour": _hours(20_000, 1)}, {"hour": values})

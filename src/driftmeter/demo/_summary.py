@@ -104,8 +104,8 @@ def _one_column(
     tell: Callable[[str, Window], str] | None,
 ) -> Iterator[str]:
     first, (furthest, signal) = moved[0][0], _furthest(moved)
-    event = next((event for event in events if event.name == _DETECTED and event.column == name), None)
-    at_first = _brief(name, event.body) if event else ""
+    told = next((event.body for event in events if event.name == _DETECTED and event.column == name), "")
+    at_first = _brief(name, told or (tell(name, first) if tell else ""))
     at_furthest = at_first if furthest is first else (_brief(name, tell(name, furthest)) if tell else "")
     yield f"  {name}: moved in {len(moved)} of {of} {_plural('window', of)}"
     if furthest is not first:

@@ -6,6 +6,8 @@ import math
 from typing import Final
 
 _MOST_DIGITS: Final = 15
+_NEAR: Final = 0.02
+"""Shares so near to each other need a decimal: rounded to whole percents, 1.4 points may look like 1 or like 2."""
 _GROUPED_FROM: Final = 10_000
 """From here on an edge has separators. Below, 1990-2003 are years and 1250-3400 are prices: both read well without."""
 
@@ -24,10 +26,11 @@ def percent(share: float) -> str:
 
 
 def percents(before: float, after: float) -> tuple[str, str]:
-    """Return two shares as percentages, with as many decimals as it takes to tell them apart."""
+    """Return two shares as percentages, with as many decimals as it takes to tell them apart, and by how much."""
     words = percent(before), percent(after)
     for decimals in (1, 2, 3):
-        if words[0] != words[1] or before == after:
+        near = decimals == 1 and min(before, after) >= 0.1 and abs(after - before) < _NEAR
+        if before == after or (words[0] != words[1] and not near):
             break
         words = f"{100 * before:.{decimals}f} %", f"{100 * after:.{decimals}f} %"
     return words

@@ -22,8 +22,10 @@ from driftmeter.sketches import OTHER
 from driftmeter.typing import Float64Array
 
 _LEAST_MOVE: Final = 0.005
-_TELLING: Final = 0.5
-"""The share of the rows that moved which the greatest gain or loss must have, to be told as what happened."""
+_SMALL: Final = 0.05
+_TELLING: Final = 1 / 3
+"""The share of the rows that moved which the greatest gain or loss must have, to be told as what happened: of a small
+one, which would not explain the verdict, twice that."""
 _INNER_BINS: Final = 4
 _METHOD_NAMES: Final = {
     "psi": "PSI",
@@ -64,13 +66,16 @@ def _figures(verdict: Verdict) -> str:
 
 def _what_moved(verdict: Verdict) -> str:
     runs = _told_runs(verdict.binned)
-    many = not runs or abs(runs[0].change) < _TELLING * verdict.effect
+    greatest = abs(runs[0].change) if runs else 0.0
+    small = greatest < _SMALL
+    many = not runs or greatest < _TELLING * (1 + small) * verdict.effect
     moves = ", ".join(_move(verdict.binned, run, brief=many or i > 0) for i, run in enumerate(runs))
     if not many:
         return moves
     if verdict.effect < _LEAST_MOVE:
         return "no range or category moved much"
-    return f"many small moves, {percent(verdict.effect)} of rows in all{', most ' if moves else ''}{moves}"
+    what, most = "many small moves" if small else "many moves", f", most {moves}" if moves else ""
+    return f"{what}, {percent(verdict.effect)} of rows in all{most}"
 
 
 def _move(binned: Binned, run: _Run, *, brief: bool) -> str:
