@@ -125,8 +125,9 @@ class Baseline:
             labels: Likewise the true values; values alone are the column ``label``.
             kinds: Column names to numeric or categorical, where the column's type does not say it right.
             source: What the frame is, in words.
-            time: When each row came, datetimes or Unix seconds. With it the baseline also keeps how its columns vary
-                from block to block, so that what varies like that is not taken for drift.
+            time: When each row came, datetimes (of UTC, where they have no zone) or Unix seconds. With it the baseline
+                also keeps how its columns vary from block to block, so that what varies like that is not taken for
+                drift.
             block: How long a block is: as long as the windows that will be compared, such as "1h"; needs ``time``.
             block_rows: Instead of ``time`` and ``block``, for rows in the order in which they came: rows a block.
             segments: Features whose values get baselines of their own.
