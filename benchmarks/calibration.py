@@ -315,8 +315,8 @@ def main() -> None:
         "",
         "What the p-values keep to, by simulation. Written by",
         f"`python benchmarks/calibration.py {asked}`;",
-        "the method is described in `driftmeter/stats`: `_homogeneity.py`, `_overdispersion.py`, `_block_means.py` and",
-        "`_block_ratios.py`.",
+        "the method is described in `driftmeter/stats`: `_homogeneity.py`, `_sparse_bins.py`, `_overdispersion.py`,",
+        "`_block_means.py` and `_block_ratios.py`.",
         "",
     ]
     for name, section in sections.items():

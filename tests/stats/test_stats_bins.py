@@ -107,3 +107,20 @@ def test_where_too_much_was_seen_but_once_the_rare_are_no_bins_of_their_own() ->
     assert CategoryCuts(counts).alone(10_000) == 3
     assert CategoryCuts(counts[:3]).alone(10_000) == 3
     assert CategoryCuts([]).alone(100) == 0
+
+
+def test_the_rest_is_spread_by_a_hash_where_it_has_most_of_the_rows() -> None:
+    alike = CategoryCuts([5] * 200)
+    assert [alike.buckets(rows, most=128) for rows in (9, 10, 100, 400, 900)] == [1, 2, 16, 64, 128]
+    heads = CategoryCuts([4000, *[5] * 200])
+    assert heads.alone(1000) == 1
+    assert heads.buckets(1000, most=128) == 1
+    most_are_rare = CategoryCuts([900, *[5] * 200])
+    assert most_are_rare.alone(1000) == 1
+    assert most_are_rare.buckets(1000, most=128) == 64  # 526 rows, 5 each
+
+
+def test_all_categories_can_have_a_bin_where_hardly_any_went_unseen() -> None:
+    assert CategoryCuts([5000] * 200).all_alone(100)
+    assert not CategoryCuts([5] * 190 + [1] * 10).all_alone(1000)
+    assert not CategoryCuts([5] * 190, unnamed=50).all_alone(1000)

@@ -8,7 +8,7 @@ from driftmeter.processor._evaluation import Comparison, Evaluation
 from driftmeter.processor._finding import Finding
 from driftmeter.processor._finding_words import describe_finding
 from driftmeter.processor._grid import MAX_BINS, CategoricalGrid, NumericGrid
-from driftmeter.processor._grid_making import make_grids
+from driftmeter.processor._grid_making import all_named, make_grids
 from driftmeter.processor._number_words import percent
 from driftmeter.processor._processor import Processor, Watched
 from driftmeter.processor._rules import ColumnRules, Rules
@@ -35,6 +35,7 @@ __all__ = [
     "Signals",
     "Verdict",
     "Watched",
+    "all_named",
     "baseline_bins",
     "bins_of",
     "describe",

@@ -7,13 +7,13 @@ asks, which is when a verdict turns.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from driftmeter.processor._counts import Counts
-from driftmeter.processor._grid import Grid, NumericGrid, joined_labels
+from driftmeter.processor._grid import CategoricalGrid, Grid, NumericGrid, joined_labels
 from driftmeter.processor._layout import Joining, Layout
 from driftmeter.schema import Column
 from driftmeter.typing import AnyArray, Float64Array, Int64Array
@@ -30,6 +30,8 @@ class ComparedCounts:
         high: Its greatest ones where they lie above; else minus infinity.
         only: What all of the window's values are, where they are the same one: a numeric column's value, the place of a
             category among the grid's; NaN where they differ.
+        by_name: Of columns that were compared by a hash of their categories' names: the rows by category, and those of
+            all others.
     """
 
     grids: Sequence[Grid]
@@ -37,6 +39,7 @@ class ComparedCounts:
     low: Float64Array
     high: Float64Array
     only: Float64Array
+    by_name: Mapping[int, AnyArray]
 
     @classmethod
     def of(cls, layout: Layout, joining: Joining, live: Float64Array, window: Counts) -> ComparedCounts:
@@ -49,24 +52,36 @@ class ComparedCounts:
             window: The window's counts.
         """
         chosen = joining.chosen
+        grids = [layout.grids[at] for at in chosen.tolist()]
         only = np.where(layout.numeric & np.isfinite(window.extremes.only), window.extremes.only, np.nan)
         # What is of an unknown category may be anything.
-        unknown = window.bins[layout.starts[1:] - 1] > 0
+        unknown = layout.unknown(window.bins) > 0
         one_category = (layout.occupied(window.bins) == 1) & ~unknown & ~layout.numeric
         for at in np.flatnonzero(one_category).tolist():  # mostly none
-            only[at] = window.bins[layout.starts[at] : layout.starts[at + 1]].argmax()
+            only[at] = layout.of_column(window.bins, at).argmax()
         return cls(
-            [layout.grids[at] for at in chosen.tolist()],
+            grids,
             live.astype(np.min_scalar_type(int(live.max(initial=0.0)))),
             window.extremes.low[chosen],
             window.extremes.high[chosen],
             only[chosen],
+            {
+                at: _by_name(grid, layout.of_column(window.bins, int(chosen[at])))
+                for at, (grid, (_, buckets)) in enumerate(zip(grids, joining.grain, strict=True))
+                if isinstance(grid, CategoricalGrid) and buckets > 1
+            },
         )
+
+
+def _by_name(grid: CategoricalGrid, rows: AnyArray) -> AnyArray:
+    """Return rows by category, and those of all others last, in the smallest type that holds them."""
+    named = np.bincount(grid.named_groups, rows)
+    return named.astype(np.min_scalar_type(int(named.max(initial=0))))
 
 
 @dataclass(frozen=True, slots=True)
 class Binned:
-    """One column's counts in a window and its baseline, on the same bins."""
+    """One column's counts in a window and its baseline, on the same bins: those that a person would be told."""
 
     counts: ComparedCounts
     at: int
@@ -77,7 +92,10 @@ class Binned:
 
     @property
     def _group(self) -> Int64Array:
-        return self._grid.groups(self.rows)
+        grid = self._grid
+        if isinstance(grid, CategoricalGrid) and self.at in self.counts.by_name:
+            return grid.named_groups
+        return grid.groups(self.rows)
 
     @property
     def column(self) -> Column:
@@ -105,7 +123,9 @@ class Binned:
     @property
     def live(self) -> Int64Array:
         """Rows of the window, shape (bins,)."""
-        return self.counts.live[self.at, : int(self._group.max()) + 1].astype(np.int64)
+        by_name = self.counts.by_name.get(self.at)
+        live = self.counts.live[self.at, : int(self._group.max()) + 1] if by_name is None else by_name
+        return live.astype(np.int64)
 
     @property
     def baseline(self) -> Int64Array:

@@ -15,7 +15,7 @@ from driftmeter.processor._binned import Binned, ComparedCounts
 from driftmeter.processor._counts import Counts
 from driftmeter.processor._experience import Experience
 from driftmeter.processor._flat import Flat
-from driftmeter.processor._grid_making import make_grids
+from driftmeter.processor._grid_making import all_named, make_grids
 from driftmeter.processor._layout import Joining, Layout
 from driftmeter.processor._rules import Rules, RuleTable
 from driftmeter.processor._variation import Variation
@@ -71,7 +71,7 @@ class Comparer:
 
     def __init__(self, baseline: Baseline) -> None:
         self.baseline = baseline.provenance
-        grids = make_grids(baseline.snapshot).values()
+        grids = make_grids(baseline.snapshot, hashed=all_named(baseline)).values()
         self._layout = Layout([grid for grid in grids if grid.column.role != "label"])
         self._variation = Variation(self._layout, (self.count(block) for block in baseline.blocks))
 
@@ -117,7 +117,7 @@ class Comparer:
             share: The share of alpha that this look may spend, see `alpha_share`.
             experience: What such comparisons showed so far, if that is to be learned; it learns from this one.
         """
-        joining = self._layout.joining(self._layout.rows(window.bins), min_rows=rules.min_rows)
+        joining = self._layout.joining(window.bins, min_rows=rules.min_rows)
         if joining is None:
             return []
         live, baseline = joining.join(window.bins), joining.join(self._layout.baseline)
@@ -128,6 +128,7 @@ class Comparer:
             ordered=self._layout.numeric[joining.chosen],
             design_effect=self._variation.design_effect(joining),
             block_mean_p=self._variation.mean_p_values(window, joining),
+            sparse_bins_p=self._sparse_bins_p_values(window, joining),
         )
         if experience is not None:
             p_values = np.maximum(p_values, experience.p_values(columns, live, baseline))
@@ -158,6 +159,15 @@ class Comparer:
             strict=True,
         )
         return [Verdict(*one) for one in said]
+
+    def _sparse_bins_p_values(self, window: Counts, joining: Joining) -> Float64Array | None:
+        """Return the p-values of columns most of whose rows are of rare categories; NaN for others, None if all are."""
+        some, live, baseline = self._layout.finest(window.bins, joining)
+        if not some.size:
+            return None
+        p_values = np.full(len(joining.chosen), np.nan)
+        p_values[some] = stats.sparse_bins_p_values(live, baseline)
+        return p_values
 
     def _distances(
         self, joining: Joining, live: Float64Array, baseline: Float64Array, methods: Sequence[str]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from driftmeter import stats
-from driftmeter.baseline import BIN_BUCKETS
+from driftmeter.baseline import BIN_BUCKETS, Baseline
 from driftmeter.processor._flat import Flat
-from driftmeter.processor._grid import MAX_BINS, MAX_CATEGORIES, CategoricalGrid, Grid, NumericGrid
+from driftmeter.processor._grid import (
+    MAX_BINS,
+    MAX_BUCKETS,
+    MAX_CATEGORIES,
+    CategoricalGrid,
+    Grid,
+    NumericGrid,
+    bucket_counts,
+)
 from driftmeter.schema import Column
 from driftmeter.sketches import (
     MAX_SCALE,
@@ -24,12 +33,19 @@ from driftmeter.sketches import (
 from driftmeter.typing import BoolArray, Float64Array, Int64Array
 
 _NARROW: Final = 0.1
+_FEW: Final = 10
+"""So many categories that are alike stand alone by the least rows that get a verdict."""
 _NEVER: Final = MAX_SCALE + 1
 """By so many scales, none of which joins them, are buckets of different signs apart."""
 
 
-def make_grids(snapshot: Snapshot) -> dict[Column, Grid]:
-    """Return the bins of all columns but those that have no values, or whose categories are not told apart."""
+def make_grids(snapshot: Snapshot, *, hashed: Collection[Column] = ()) -> dict[Column, Grid]:
+    """Return the bins of all columns but those that have no values, or whose categories are not told apart.
+
+    Args:
+        snapshot: The baseline.
+        hashed: The columns whose categories can be told by a hash of their names, see `all_named`.
+    """
     flat = Flat.of(snapshot)
     numeric = _numeric_grids(flat)
     grids: dict[Column, Grid] = {}
@@ -37,16 +53,33 @@ def make_grids(snapshot: Snapshot) -> dict[Column, Grid]:
         if column in numeric:
             grids[column] = numeric[column]
         elif isinstance(sketch, CategoricalSketch) and sketch.counts:
-            grids[column] = _categorical_grid(column, sketch)
+            grids[column] = _categorical_grid(column, sketch, hashed=column in hashed)
     return grids
 
 
-def _categorical_grid(column: Column, baseline: CategoricalSketch) -> CategoricalGrid:
+def all_named(baseline: Baseline) -> set[Column]:
+    """Return the categorical columns all of whose values have names, in the baseline and in each of its blocks.
+
+    What has lost its name has no hash, and is not what has none by chance: rare categories lose theirs first.
+    """
+    named = {column for column in baseline.snapshot.columns if column.kind == "categorical"}
+    for part in (baseline.snapshot, *baseline.blocks) if named else ():
+        sketches = part.columns.items()
+        named -= {column for column, sketch in sketches if isinstance(sketch, CategoricalSketch) and sketch.other}
+    return named
+
+
+def _categorical_grid(column: Column, baseline: CategoricalSketch, *, hashed: bool) -> CategoricalGrid:
     ranked = sorted(baseline.counts, key=lambda name: (-baseline.counts[name], name))
     # In the order of their names: the bins do not depend on what was seen first.
     names = tuple(sorted(ranked[:MAX_CATEGORIES]))
     counts = [baseline.counts[name] for name in names]
-    return CategoricalGrid(column, np.array([*counts, baseline.count - sum(counts)], dtype=np.int64), names)
+    if hashed and len(ranked) > _FEW:
+        buckets = 1 << (min(len(ranked), MAX_BUCKETS).bit_length() - 1)
+        counts += [*bucket_counts(baseline, set(names), buckets), 0]
+    else:
+        counts.append(baseline.count - sum(counts))
+    return CategoricalGrid(column, np.array(counts, dtype=np.int64), names)
 
 
 class _Buckets(NamedTuple):

@@ -11,6 +11,7 @@ import numpy as np
 
 from driftmeter import stats
 from driftmeter.processor._counts import Counts
+from driftmeter.processor._grid import Grain
 from driftmeter.processor._layout import Joining, Layout
 from driftmeter.schema import Column
 from driftmeter.sketches import pack_counts, unpack_counts
@@ -62,7 +63,7 @@ class Variation:
         """Work out anew, when it is next needed, how columns vary."""
         self._learned = False
         self._means: stats.BlockMeans | None = None
-        self._effects: dict[tuple[int, int], tuple[stats.DesignEffect, int]] = {}
+        self._effects: dict[tuple[int, Grain], tuple[stats.DesignEffect, int]] = {}
         self._effect: tuple[Joining, stats.DesignEffect] | None = None
 
     def __getstate__(self) -> dict[str, Any]:

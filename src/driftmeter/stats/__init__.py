@@ -29,6 +29,7 @@ from driftmeter.stats._homogeneity import homogeneity_p_values
 from driftmeter.stats._multiplicity import benjamini_hochberg
 from driftmeter.stats._overdispersion import DesignEffect, estimate_design_effect
 from driftmeter.stats._proportions import excess_p_value
+from driftmeter.stats._sparse_bins import sparse_bins_p_values
 
 __all__ = [
     "DISTANCES",
@@ -55,6 +56,7 @@ __all__ = [
     "l_infinity",
     "moved_share",
     "psi",
+    "sparse_bins_p_values",
     "total_variation",
     "wasserstein",
     "winsor_limits",

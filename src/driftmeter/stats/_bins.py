@@ -109,7 +109,8 @@ class CategoryCuts:
         counts 60 55 52 | 9 8 9 7       a gap: no category is near the line
         counts 6 6 5 5 5 4 4 4 3 |      none but below all of them, if no others went unnamed or were seen but once
 
-    What is too sparse then is pooled by the counts of both sides, which biases nothing.
+    What is too sparse then is pooled by the counts of both sides, which biases nothing. Nor does a hash of the names,
+    by which the rest is spread over some bins where it has most of the rows: in one bin it could not be seen to change.
 
     Source: Good (1953), doi:10.1093/biomet/40.3-4.237.
     """
@@ -128,6 +129,8 @@ class CategoryCuts:
             self._alone_from = least * self._total / ranked
             self._most_rows = np.full(len(ranked) + 1, np.inf)
             self._most_rows[1:] = _rows_without_bias(ranked, self._total, unnamed=unnamed)
+        self._least = least
+        self._rest = np.append(self._total, self._total - np.cumsum(ranked))
 
     def alone(self, rows: float) -> int:
         """Return how many categories, the most frequent ones, stand alone with so many rows on the smaller side."""
@@ -137,6 +140,26 @@ class CategoryCuts:
         lines = np.flatnonzero(self._most_rows >= rows)
         after = int(np.searchsorted(lines, alone))
         return int(lines[after]) if after < len(lines) else int(lines[-1])
+
+    def buckets(self, rows: float, *, most: int) -> int:
+        """Return over how many bins the categories that do not stand alone are to be spread by a hash of their names.
+
+        Args:
+            rows: Rows on the smaller side.
+            most: Never more than this.
+
+        Returns:
+            A power of two such that each expects `least` rows; 1 where most rows are of categories that stand alone.
+        """
+        rest = self._rest[self.alone(rows)]
+        if 2.0 * rest <= self._total:
+            return 1
+        expected = rows * rest / self._total / self._least
+        return 1 << max(int(min(expected, most)).bit_length() - 1, 0)
+
+    def all_alone(self, rows: float) -> bool:
+        """Return whether each category can have a bin, however sparse, and all others one, with so many rows."""
+        return bool(self._most_rows[-1] >= rows)
 
 
 _NOISE_SHARE = 0.25

@@ -10,16 +10,16 @@ Two statistics, both of them two-sample, so that a baseline of a thousand rows i
 - *cumulative*: Anderson and Darling's statistic on bins (see `_cumulative`), for ordered bins only. It needs a half
   of the rows to see a shift, and is blind to narrow modes.
 
-On ordered bins both p-values are combined by Cauchy's method, whose level hardly depends on how the two are
-correlated. Where two bins are left, whose counts are too coarse for either, Fisher's exact test compares the largest
-bin with the rest.
+On ordered bins both p-values are combined by Cauchy's method (`_combination`). Where two bins are left, whose counts
+are too coarse for either, Fisher's exact test compares the largest bin with the rest.
 
-Sparse bins are pooled first. Where rows are not independent, see `_overdispersion`, the omnibus statistic is one that
-grows less with large deviations, both are compared with how the baseline's own blocks varied, and a third p-value, of
-the mean among the blocks' means (`_block_means`), can be combined with theirs.
+Sparse bins are pooled first; where that leaves little of a column of many categories, the p-value of all its bins
+(`_sparse_bins`) can be combined with this one. Where rows are not independent, see `_overdispersion`, the omnibus
+statistic is one that grows less with large deviations, both are compared with how the baseline's own blocks varied, and
+a third p-value, of the mean among the blocks' means (`_block_means`), can be combined with theirs.
 
 Source: Cressie and Read (1984), doi:10.1111/j.2517-6161.1984.tb01318.x; Wilson and Hilferty (1931),
-doi:10.1073/pnas.17.12.684; Liu and Xie (2020), doi:10.1080/01621459.2018.1554485.
+doi:10.1073/pnas.17.12.684.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from driftmeter.stats._block_series import blocks_per_independent_one
 from driftmeter.stats._column_groups import column_groups
+from driftmeter.stats._combination import cauchy, combined
 from driftmeter.stats._cumulative import LEAD, Edges
-from driftmeter.stats._overdispersion import DesignEffect, ScaleEstimate, omnibus_features
+from driftmeter.stats._overdispersion import LEAST_BLOCKS, DesignEffect, ScaleEstimate, omnibus_features
 from driftmeter.stats._pooling import coarsen, pool_sparse_bins
 from driftmeter.stats._proportions import excess_p_value
 from driftmeter.stats._quadratic_form import upper_tail
@@ -43,9 +44,6 @@ _LEAST_EXPECTED = 5.0
 # More ordered bins than this cost time and power, and show nothing more.
 _MOST_ORDERED_BINS = 64
 
-# Two p-values near 1 say 'too alike', which must not outweigh a small one.
-_LARGEST_COMBINED = 0.95
-
 
 def homogeneity_p_values(
     live: ArrayLike,
@@ -54,6 +52,7 @@ def homogeneity_p_values(
     ordered: ArrayLike,
     design_effect: DesignEffect | None = None,
     block_mean_p: ArrayLike | None = None,
+    sparse_bins_p: ArrayLike | None = None,
 ) -> FloatArray:
     """P-value per column of 'live and baseline rows come from one distribution'.
 
@@ -65,6 +64,9 @@ def homogeneity_p_values(
             independent without it.
         block_mean_p: P-values of `block_mean_p_values`, shape (d,), nan where there is none. They count for half where
             bins are ordered and rows are not independent, and for nothing elsewhere.
+        sparse_bins_p: P-values of `sparse_bins_p_values`, on finer bins, shape (d,), nan where there is none. They
+            count for half where no blocks are known, and for nothing elsewhere: rows that are hardly alike are so the
+            more, the finer the bins.
 
     Returns:
         P-values, shape (d,); nan where a side has no rows, 1 where fewer than two bins can be told apart.
@@ -81,6 +83,9 @@ def homogeneity_p_values(
         part = np.flatnonzero(seen & ~dependent & (is_ordered == kind))
         if part.size:
             p[part] = _independent_rows(a, b, part, ordered=kind)
+    if sparse_bins_p is not None:
+        known = np.zeros_like(seen) if design_effect is None else design_effect.blocks >= LEAST_BLOCKS
+        p = combined(p, np.where(known, np.nan, np.asarray(sparse_bins_p, dtype=np.float64)))
     if design_effect is not None and dependent.any():
         part = np.flatnonzero(dependent)
         of_means = np.full(len(p), np.nan) if block_mean_p is None else np.asarray(block_mean_p, dtype=np.float64)
@@ -112,7 +117,7 @@ def _pooled_p_values(a: FloatArray, b: FloatArray, *, ordered: bool) -> FloatArr
     if many.any():
         a, b = pooled_a[many], pooled_b[many]
         omnibus = _omnibus(a, b, occupied[many], ordered=ordered)
-        p[many] = _cauchy(omnibus, _cumulative(a, b)) if ordered else omnibus
+        p[many] = cauchy(omnibus, _cumulative(a, b)) if ordered else omnibus
     return p
 
 
@@ -190,9 +195,8 @@ def _dependent_rows(
     omnibus = [omnibus_features(share, effect.share) for share in shares]
     p = _against_blocks(omnibus[0] - omnibus[1], a, b, effect.omnibus, effect)
     q = _against_blocks(Edges.of(effect.share).map(shares[0] - shares[1]), a, b, effect.cumulative, effect)
-    on_bins = _cauchy(p, q)
-    both = np.where(np.isnan(of_means), on_bins, _cauchy(on_bins, np.where(np.isnan(of_means), 1.0, of_means)))
-    return np.where(ordered, both, p)
+    on_bins = cauchy(p, q)
+    return np.where(ordered, combined(on_bins, of_means), p)
 
 
 def _against_blocks(
@@ -213,12 +217,3 @@ def _against_blocks(
         freedom=left / rest,
         scale_freedom=estimate.scale_freedom,
     )
-
-
-def _cauchy(p: FloatArray, q: FloatArray) -> FloatArray:
-    """The combined p-value of two dependent tests."""
-    bounds = (1e-300, _LARGEST_COMBINED)
-    evidence = 0.5 / np.tan(np.pi * np.clip(p, *bounds)) + 0.5 / np.tan(np.pi * np.clip(q, *bounds))
-    combined: FloatArray = np.arctan2(1.0, evidence) / np.pi
-    # Where nothing speaks against it at all, say so rather than 0.95.
-    return np.where(np.minimum(p, q) > _LARGEST_COMBINED, np.minimum(p, q), combined)
