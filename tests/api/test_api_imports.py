@@ -51,6 +51,22 @@ def test_zero_code_imports_nothing_that_the_sdk_does_not(tmp_path) -> None:
     assert _run(command, tmp_path, **variables) == "[]"
 
 
+def test_what_compares_windows_is_imported_by_the_first_collection(tmp_path) -> None:
+    code = """
+import sys, driftmeter
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+metrics.set_meter_provider(MeterProvider([reader := InMemoryMetricReader()]))
+driftmeter.instrument()
+driftmeter.record(model="m", features=[{"x": 1}])
+before = "driftmeter.processor" in sys.modules or "driftmeter.stats" in sys.modules
+reader.get_metrics_data()
+print(before, "driftmeter.processor" in sys.modules)
+"""
+    assert _run([sys.executable, "-c", code], tmp_path) == "False True"
+
+
 def test_scikit_learn_is_watched_though_it_is_imported_later(tmp_path) -> None:
     code = """
 import sys, driftmeter

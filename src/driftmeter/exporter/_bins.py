@@ -9,16 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from driftmeter import otlp, semconv
 from driftmeter.baseline import Baseline
-from driftmeter.processor import PLAIN_BINS, Bins, baseline_bins
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import NumericSketch, Snapshot
 from driftmeter.typing import Int64Array
+
+if TYPE_CHECKING:
+    from driftmeter.processor import Bins
 
 
 class ColumnBins:
@@ -30,6 +33,8 @@ class ColumnBins:
 
     def of(self, model: Model) -> Mapping[Column, Bins]:
         """Return the bins of those of a model's columns that have a baseline."""
+        from driftmeter.processor import baseline_bins
+
         given = tuple(self._baselines(model))
         known = self._known.get(model)
         if known is None or list(map(id, known[0])) != list(map(id, given)):
@@ -65,6 +70,8 @@ class BinTotals:
 
     def add(self, snapshots: Iterable[Snapshot]) -> None:
         """Count what was recorded."""
+        from driftmeter.processor import PLAIN_BINS
+
         for snapshot in snapshots:
             bins = self._column_bins.of(snapshot.model)
             totals = self._totals.setdefault(snapshot.model, {})

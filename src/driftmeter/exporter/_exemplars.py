@@ -6,14 +6,16 @@ verdicts of 1 -> the bins that gained the most -> a `Seeker` a model -> exemplar
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from driftmeter.processor import Binned, Evaluation, Verdict
 from driftmeter.recorder import Bin, Registry
 from driftmeter.schema import Column, Model
 from driftmeter.sketches import OTHER
+
+if TYPE_CHECKING:
+    from driftmeter.processor import Binned, Evaluation, Verdict
 
 _BINS: Final = 3
 """Bins of one column."""

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics.export import AggregationTemporality, Metric
@@ -21,9 +21,11 @@ from driftmeter.exporter import _sdk
 from driftmeter.exporter._bins import ColumnBins
 from driftmeter.exporter._exemplars import Exemplars
 from driftmeter.exporter._streams import Stream
-from driftmeter.processor import Processor
 from driftmeter.recorder import Registry, guard
 from driftmeter.schema import Model
+
+if TYPE_CHECKING:
+    from driftmeter.processor import Processor
 
 _logger = logging.getLogger("driftmeter")
 
@@ -55,7 +57,7 @@ class Host:
         self._lock = threading.Lock()
         self._attaching = threading.Lock()
         now = self._registry.clock()
-        self._processor = Processor(self._registry.config, baselines=self._registry.baselines, contain=guard)
+        self._processor: Processor | None = None
         self._bins = ColumnBins(self._registry.baselines)
         self._streams = {reader: self._stream(reader, now) for reader in self._temporalities}
         self._exemplars = Exemplars(self._registry)
@@ -131,22 +133,32 @@ class Host:
                 taken = self._registry.take()
                 for stream in self._streams.values():
                     stream.add(taken)
+                processor = self._known_processor()
                 if self._registry.config.signals:
-                    self._processor.add(taken)
-                events = self._processor.advance(now)
+                    processor.add(taken)
+                events = processor.advance(now)
                 if self._registry.config.exemplars:
                     rows = self._registry.take_traced_rows()
                     for stream in self._streams.values():
                         stream.add_traced_rows(rows)
-                    self._exemplars.follow(self._processor.latest())
+                    self._exemplars.follow(processor.latest())
                 sketches = self._streams[reader].collect(now, limit=self._registry.config.max_points)
-                signals = otlp.gauge_metrics(self._processor.signals(), time=now)
+                signals = otlp.gauge_metrics(processor.signals(), time=now)
                 self._count(semconv.SELF_DROPPED_ROWS, self._registry.dropped_rows())
-                self._count(semconv.SELF_LATE_ROWS, self._processor.late_rows())
+                self._count(semconv.SELF_LATE_ROWS, processor.late_rows())
             _sdk.emit(events)
             self._flush_duration.record(time.perf_counter() - began)
             return [*sketches, *signals]
         return []
+
+    def _known_processor(self) -> Processor:
+        if self._processor is None:
+            # A third of what there is to import: the first collection does, not the service's start.
+            from driftmeter.processor import Processor
+
+            config = self._registry.config
+            self._processor = Processor(config, baselines=self._registry.baselines, contain=guard)
+        return self._processor
 
     def _count(self, metric: semconv.Metric, totals: Mapping[Model, int]) -> None:
         """Count what has been added to each model's total since the last collection."""

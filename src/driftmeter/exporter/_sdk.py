@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import _logs
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -30,8 +30,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from driftmeter import semconv
-from driftmeter.processor import Event
 from driftmeter.recorder import guard
+
+if TYPE_CHECKING:
+    from driftmeter.processor import Event
 
 _logger = logging.getLogger("driftmeter")
 SCOPE: Final = InstrumentationScope(semconv.SKETCH_SCOPE_NAME, schema_url=semconv.SCHEMA_URL)
