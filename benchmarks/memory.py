@@ -3,8 +3,8 @@
 pip install -e .
 python benchmarks/memory.py [--files]
 
-Ten models of 100 columns each (80 numeric and 18 categorical features, a label, a score) serve for an hour, 1000 rows a
-minute each, by a clock that is set; window, step and all else are the defaults. A delta and a cumulative reader collect
+Ten models of 100 columns each (80 numeric and 18 categorical features, a label, a score) serve for an hour, 20 calls of
+50 rows a minute each, by a clock that is set; window, step and all else are the defaults. A delta and a cumulative reader collect
 every minute and encode some of what they get as OTLP does. Each row of the first table is a process of its own, and all
 have imported numpy, scipy.special and the SDK. Resident memory is read just before the last collection, when most is
 held.
@@ -34,8 +34,9 @@ from opentelemetry.sdk.metrics import Counter, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader
 
 MODELS = 10
-ROWS = 1000
+BATCH = 50
 CALLS = 20
+ROWS = CALLS * BATCH
 MINUTES = 60
 BLOCKS = 40
 BLOCK_ROWS = 1000
@@ -45,6 +46,7 @@ BAR = 24
 NUMERIC = 80
 CATEGORICAL = 18
 EACH = 20
+FEATURES = [f"n{i}" for i in range(NUMERIC)] + [f"c{i}" for i in range(CATEGORICAL)]
 
 
 class Clock:
@@ -77,8 +79,8 @@ class Encodes(MetricReader):
     def shutdown(self, timeout_millis=0, **_): ...
 
 
-def rows_of(rng: np.random.Generator, rows: int) -> tuple[list[str], list[Any]]:
-    """Return names and values of the features: of both signs, skewed, whole and far from zero; texts of 3 to 100."""
+def rows_of(rng: np.random.Generator, rows: int) -> list[Any]:
+    """Return the values of the features: of both signs, skewed, whole and far from zero; texts of 3 to 100."""
     made = [
         lambda: rng.normal(size=rows),
         lambda: rng.lognormal(3.0, 1.0, rows),
@@ -91,7 +93,7 @@ def rows_of(rng: np.random.Generator, rows: int) -> tuple[list[str], list[Any]]:
         np.char.add("category ", (rng.power(0.3, rows) * (3, 20, 100)[i % 3]).astype(int).astype(str))
         for i in range(CATEGORICAL)
     ]
-    return [f"n{i}" for i in range(NUMERIC)] + [f"c{i}" for i in range(CATEGORICAL)], [*numbers, *texts]
+    return [*numbers, *texts]
 
 
 def resident() -> float:
@@ -113,9 +115,9 @@ def bare() -> dict[str, Any]:
     rng = np.random.default_rng(0)
     for minute in range(MINUTES):
         for model in range(MODELS):
-            rows_of(rng, ROWS)
             for _ in range(CALLS):
-                counter.add(ROWS // CALLS, {"model": f"m{model}"})
+                rows_of(rng, BATCH)
+                counter.add(BATCH, {"model": f"m{model}"})
                 duration.record(0.001, {"model": f"m{model}"})
         if minute < MINUTES - 1:
             delta.collect()
@@ -155,18 +157,18 @@ def watched(baselines: str = "", *, parts: bool = False) -> dict[str, Any]:
     provider = MeterProvider([delta, cumulative])
     host = Host(registry, meter_provider=provider)
     host.attach(provider)
+    names = Names.of(FEATURES)
     rng = np.random.default_rng(0)
     for minute in range(MINUTES):
         for model in range(MODELS):
-            names, values = rows_of(rng, ROWS)
-            kept, recorder = Names.of(names), registry.recorder(Model(f"m{model}"))
+            recorder = registry.recorder(Model(f"m{model}"))
             assert recorder is not None
-            for at in range(0, ROWS, ROWS // CALLS):
-                clock.now = START + minute * MINUTE + at * MINUTE // ROWS
-                part = slice(at, at + ROWS // CALLS)
-                features = Table(kept, ROWS // CALLS, columns=tuple(column[part] for column in values))
-                label = Table(("prediction",), ROWS // CALLS, columns=(values[-1][part],), kind="categorical")
-                score = Table(("score",), ROWS // CALLS, matrix=values[0][part, np.newaxis])
+            for call in range(CALLS):
+                clock.now = START + minute * MINUTE + call * MINUTE // CALLS
+                values = rows_of(rng, BATCH)
+                features = Table(names, BATCH, columns=tuple(values))
+                label = Table(("prediction",), BATCH, columns=(values[-1],), kind="categorical")
+                score = Table(("score",), BATCH, matrix=values[0][:, np.newaxis])
                 registry.record(recorder, [("feature", features), ("prediction", label), ("score", score)])
         if minute < MINUTES - 1:
             clock.now = START + (minute + 1) * MINUTE
@@ -202,9 +204,9 @@ def build(directory: str) -> dict[str, Any]:
 
     rng = np.random.default_rng(1)
     for model in range(MODELS):
-        names, values = rows_of(rng, BLOCKS * BLOCK_ROWS)
+        values = rows_of(rng, BLOCKS * BLOCK_ROWS)
         Baseline.from_frame(
-            dict(zip(names, values, strict=True)),
+            dict(zip(FEATURES, values, strict=True)),
             model=f"m{model}",
             predictions=values[-1],
             scores=values[0],
