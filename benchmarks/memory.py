@@ -4,10 +4,10 @@ pip install -e .
 python benchmarks/memory.py [--files]
 
 Ten models of 100 columns each (80 numeric and 18 categorical features, a label, a score) serve for an hour, 20 calls of
-50 rows a minute each, by a clock that is set; window, step and all else are the defaults. A delta and a cumulative reader collect
-every minute and encode some of what they get as OTLP does. Each row of the first table is a process of its own, and all
-have imported numpy, scipy.special and the SDK. Resident memory is read just before the last collection, when most is
-held.
+50 rows a minute each, by a clock that is set; window, step and all else are the defaults. A delta and a cumulative
+reader collect every minute and encode some of what they get as OTLP does. Each row of the first table is a process of
+its own, and all have imported numpy, scipy.special and the SDK. Resident memory is read just before the last
+collection, when most is held.
 `--files` lists where the most memory was allocated, by tracemalloc.
 """
 

@@ -55,7 +55,7 @@ def test_a_saved_baseline_comes_back_equal(frame, tmp_path) -> None:
 
 def test_a_file_of_many_blocks_is_not_held_as_a_whole_in_many_times_its_size(tmp_path) -> None:
     rng = np.random.default_rng(0)
-    rows = pd.DataFrame(rng.lognormal(size=(20_000, 6)), columns=list("abcdef"))
+    rows = pd.DataFrame(rng.lognormal(size=(20_000, 12)), columns=list("abcdefghijkl"))
     Baseline.from_frame(rows, model="m", block_rows=500).save(path := tmp_path / "b.json")
     Baseline.load(path)  # what is made once
     tracemalloc.start()
@@ -65,8 +65,8 @@ def test_a_file_of_many_blocks_is_not_held_as_a_whole_in_many_times_its_size(tmp
     finally:
         tracemalloc.stop()
     assert len(loaded.blocks) == 40
-    # The text, the bytes that it is read from, and a block: as Python's objects all of it would take ten times as much.
-    assert peak < 3 * path.stat().st_size
+    # A block as text and as objects, the others in wire form: as objects all of it would take ten times as much.
+    assert peak < 1.5 * path.stat().st_size
 
 
 def test_features_come_back_in_the_models_order_whatever_their_kinds(frame, tmp_path) -> None:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import io
+import json
+import re
+
 import numpy as np
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -89,7 +93,6 @@ def test_a_collectors_file_of_one_object_a_line_is_read_and_foreign_metrics_pass
 
 
 def test_one_object_over_many_lines_and_a_line_separator_in_a_name_are_read() -> None:
-    import json
 
     separated = Snapshot(MODEL, 0, 1, {Column("a\u2028b"): NumericSketch.from_values(np.array([1.0]))})
     value = json.loads(otlp.to_json(_request(separated)))
@@ -115,14 +118,49 @@ def test_a_scope_is_read_by_itself_and_its_resource_stays_with_it() -> None:
     first.resource_metrics.append(second.resource_metrics[0])
     first.resource_metrics[1].scope_metrics.add().scope.name = "empty"
     read = otlp.from_json(otlp.to_json(first))
+    messages = map(ExportMetricsServiceRequest.FromString, read)
     told = [
         (resource.resource.attributes[0].value.string_value, scope.scope.name)
-        for request in read
+        for request in messages
         for resource in request.resource_metrics
         for scope in resource.scope_metrics
     ]
     assert told == [("r0", semconv.SCOPE_NAME), ("r1", semconv.SCOPE_NAME), ("r1", "empty")]
     assert otlp.snapshots(read) == otlp.snapshots([first])
+
+
+def _as_read_from_a_file(text: str) -> list[bytes]:
+    return otlp.from_json_file(io.StringIO(text))
+
+
+def test_a_file_is_read_as_its_text_is_in_whatever_form_it_comes() -> None:
+    first, second = _request(_snapshot(1.0)), _request(_snapshot(2.0))
+    scopes = first.resource_metrics[0].scope_metrics
+    scopes.append(second.resource_metrics[0].scope_metrics[0])
+    # Longer than what is read at once, with what ends a scope inside of a name.
+    scopes[0].scope.attributes.add(key="long").value.string_value = ']}]},{"]' * 50_000
+    text = otlp.to_json(first)
+    read = otlp.from_json(text)
+    assert len(read) == 2
+    assert _as_read_from_a_file(text + "\n\n") == _as_read_from_a_file(text) == read
+    assert _as_read_from_a_file(json.dumps(json.loads(text), indent=1)) == read
+    assert _as_read_from_a_file(f"{text}\n{text}\n") == 2 * read
+    second.resource_metrics[0].schema_url = "https://example.com/1"
+    second.resource_metrics[0].resource.attributes.add(key="service.name").value.string_value = "s"
+    told = json.loads(otlp.to_json(second))["resourceMetrics"][0]
+    behind = {"scopeMetrics": told["scopeMetrics"], "resource": told["resource"], "schemaUrl": told["schemaUrl"]}
+    text = json.dumps({"resourceMetrics": [behind]}, separators=(",", ":"))
+    (alone,) = _as_read_from_a_file(text)
+    assert ExportMetricsServiceRequest.FromString(alone) == second
+
+
+@pytest.mark.parametrize("tail", ["", "x", "]}", "]}]}]", "]}]}\n3", ",]}]}", ',{"metrics":[3]}]}]}', ',{"scope"'])
+def test_a_file_that_goes_wrong_after_a_scope_is_refused_as_its_text_is(tail) -> None:
+    text = otlp.to_json(_request(_snapshot(1.0))).removesuffix("]}]}") + tail
+    with pytest.raises(DecodeError) as of_text:
+        otlp.from_json(text)
+    with pytest.raises(DecodeError, match=f"^{re.escape(str(of_text.value))}$"):
+        _as_read_from_a_file(text)
 
 
 def test_metrics_where_no_scope_is_are_passed_over_as_any_unknown_key_is() -> None:

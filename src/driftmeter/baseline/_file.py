@@ -89,7 +89,9 @@ def read(path: Path, *, model: str = "") -> Content:
         BaselineError: The file cannot be read, or is no baseline; the message names the file.
     """
     try:
-        return from_requests(otlp.from_json(_text(path)), model=model)
+        _check(path)
+        with path.open(encoding="utf-8") as file:
+            return from_requests(otlp.from_json_file(file), model=model)
     except OSError as error:
         raise BaselineError(f"baseline {path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -98,15 +100,14 @@ def read(path: Path, *, model: str = "") -> Content:
         raise BaselineError(f"baseline {path}: {error}") from None
 
 
-def _text(path: Path) -> str:
+def _check(path: Path) -> None:
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise BaselineError("it is not a regular file")
     if path.stat().st_size > MAX_BYTES:
         raise BaselineError(f"a file must have at most {MAX_BYTES >> 20} MiB")
-    return path.read_text(encoding="utf-8")
 
 
-def from_requests(requests: Iterable[ExportMetricsServiceRequest], *, model: str = "") -> Content:
+def from_requests(requests: Iterable[otlp.Request], *, model: str = "") -> Content:
     """Return what OTLP requests say that hold a baseline.
 
     Raises:

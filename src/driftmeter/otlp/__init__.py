@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from driftmeter.otlp._decode import snapshots
     from driftmeter.otlp._encode import encode_request, key_values
     from driftmeter.otlp._histograms import MAX_COUNT, Histograms, Sides, outer_edges, sides_of
-    from driftmeter.otlp._json import from_json, to_json, to_request
+    from driftmeter.otlp._json import from_json, from_json_file, to_json, to_request
     from driftmeter.otlp._point_arrays import NUMBER, POINT_RULES, PointArrays, histogram_points, number_points
     from driftmeter.otlp._scopes import scope_attributes, split_scopes
-    from driftmeter.otlp._wire import REQUEST, parse, slim
+    from driftmeter.otlp._wire import REQUEST, Request, parse, slim
 
 __all__ = [
     "CUMULATIVE",
@@ -46,6 +46,7 @@ __all__ = [
     "Layouts",
     "PointArrays",
     "Points",
+    "Request",
     "Sides",
     "TracedRow",
     "add_exemplars",
@@ -53,6 +54,7 @@ __all__ = [
     "column_of",
     "encode_request",
     "from_json",
+    "from_json_file",
     "gauge_metrics",
     "histogram_points",
     "key_and_value",
