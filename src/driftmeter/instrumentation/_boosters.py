@@ -22,7 +22,6 @@ from driftmeter.instrumentation._booster_training import Evaluations, FunctionPa
 from driftmeter.instrumentation._call import Framework
 from driftmeter.instrumentation._methods import Choose, Patches, is_watched
 from driftmeter.instrumentation._on_import import ImportInstrumentor
-from driftmeter.instrumentation._outermost import is_nested
 from driftmeter.instrumentation._subclasses import SubclassHook, subclasses
 from driftmeter.instrumentation.sklearn import MAX_CLASSES, SklearnFramework
 from driftmeter.recorder import guard
@@ -43,8 +42,8 @@ class BoosterPatches(Patches):
         evaluations: Callable[[Any], Evaluations | None],
         package: str,
     ) -> None:
-        super().__init__(framework, operations, choose=choose)
-        self._evaluations = evaluations
+        trainer = functools.partial(fit_estimator, evaluations=evaluations)
+        super().__init__(framework, operations, choose=choose, trainer=trainer)
         self._package = package
 
     def patch(self, cls: type) -> None:
@@ -59,19 +58,6 @@ class BoosterPatches(Patches):
             attribute: Any = vars(cls).get(operation)
             if is_watched(attribute):
                 setattr(cls, operation, attribute.__wrapped__)
-
-    def _trained(self, framework: Framework, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
-        evaluations = self._evaluations
-
-        @functools.wraps(original)
-        def trained(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_nested():
-                return original(self, *args, **kwargs)
-            return fit_estimator(
-                original, self, args, kwargs, framework=framework, operation=operation, evaluations=evaluations
-            )
-
-        return trained
 
 
 class BoosterInstrumentor(ImportInstrumentor):

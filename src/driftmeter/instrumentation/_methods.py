@@ -7,7 +7,6 @@ no serving.
 
 from __future__ import annotations
 
-import functools
 import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,8 +14,9 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from driftmeter.instrumentation import _pools
 from driftmeter.instrumentation._call import Framework, call
-from driftmeter.instrumentation._outermost import evaluating, is_nested
+from driftmeter.instrumentation._outermost import inside
 from driftmeter.instrumentation._training import fit
+from driftmeter.instrumentation._wrappers import Perform, wrapper_of
 from driftmeter.recorder import active, guard
 
 TRAINING: Final = ("fit", "fit_predict", "fit_transform")
@@ -46,6 +46,29 @@ class Caller(Protocol):
         """Call the model's own method."""
 
 
+def _call_as_chosen(
+    original: Callable[..., Any],
+    model: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    choose: Choose,
+    caller: Caller,
+    operation: str,
+) -> Any:
+    framework: Framework | None = None
+    if active() is not None:
+        with guard:
+            framework = choose(model, operation, args, kwargs)
+    if framework is None:
+        return original(model, *args, **kwargs)
+    return caller(original, model, args, kwargs, framework=framework, operation=operation)
+
+
+def _evaluate(original: Callable[..., Any], model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return inside(original, model, *args, **kwargs)
+
+
 class Patches:
     """The methods of one framework that are patched; each can be put back.
 
@@ -57,6 +80,7 @@ class Patches:
             predicts nothing. By default the framework.
         callers: By operation what performs its calls, where that is another than `call`.
         training: The methods that train.
+        trainer: What performs them.
         evaluation: The methods that evaluate.
     """
 
@@ -68,20 +92,23 @@ class Patches:
         choose: Choose | None = None,
         callers: Mapping[str, Caller] | None = None,
         training: tuple[str, ...] = TRAINING,
+        trainer: Caller = fit,
         evaluation: tuple[str, ...] = EVALUATION,
     ) -> None:
-        if choose is not None:
-            watched = partial(self._chosen, choose, callers or {})
-        elif framework is not None:
-            watched = partial(self._watched, framework)
-        else:
-            raise TypeError("framework or choose must be given; got neither")
-        self._wrappers: dict[str, Callable[[Callable[..., Any], str], Callable[..., Any]]] = {
-            **dict.fromkeys(operations, watched),
-            **({} if framework is None else dict.fromkeys(training, partial(self._trained, framework))),
-            **dict.fromkeys(evaluation, lambda original, _: evaluating(original)),
-        }
-        self._operations = tuple(self._wrappers)
+        self._performers: dict[str, Perform] = {}
+        for operation in operations:
+            caller = (callers or {}).get(operation, call)
+            if choose is not None:
+                perform: Perform = partial(_call_as_chosen, choose=choose, caller=caller, operation=operation)
+            elif framework is not None:
+                perform = partial(caller, framework=framework, operation=operation)
+            else:
+                raise TypeError("framework or choose must be given; got neither")
+            self._performers[operation] = perform
+        if framework is not None:
+            self._performers |= {one: partial(trainer, framework=framework, operation=one) for one in training}
+        self._performers |= dict.fromkeys(evaluation, _evaluate)
+        self._operations = tuple(self._performers)
         self._classes: weakref.WeakSet[type] = weakref.WeakSet()
         self._own: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
         self._follows_pools = False
@@ -94,7 +121,9 @@ class Patches:
         for base in cls.__mro__[:-1]:
             for operation in self._operations:
                 attribute = vars(base).get(operation)
-                if attribute is not None and not is_watched(attribute):
+                if self._is_own(attribute):
+                    self._classes.add(base)  # a class made from another one's parts, as with slots of dataclasses
+                elif attribute is not None and not is_watched(attribute):
                     self._patch_attribute(base, operation, attribute)
 
     def _patch_attribute(self, cls: type, operation: str, attribute: Any) -> None:
@@ -108,45 +137,10 @@ class Patches:
             self._classes.add(cls)
 
     def _wrapped(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
-        wrapper = self._wrappers[operation](original, operation)
+        wrapper = wrapper_of(original, self._performers[operation])
         setattr(wrapper, _MARK, wrapper)
         self._own.add(wrapper)
         return wrapper
-
-    def _watched(self, framework: Framework, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_nested():
-                return original(self, *args, **kwargs)
-            return call(original, self, args, kwargs, framework=framework, operation=operation)
-
-        return watched
-
-    def _chosen(
-        self, choose: Choose, callers: Mapping[str, Caller], original: Callable[..., Any], operation: str
-    ) -> Callable[..., Any]:
-        caller = callers.get(operation, call)
-
-        @functools.wraps(original)
-        def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-            framework: Framework | None = None
-            if not is_nested() and active() is not None:
-                with guard:
-                    framework = choose(self, operation, args, kwargs)
-            if framework is None:
-                return original(self, *args, **kwargs)
-            return caller(original, self, args, kwargs, framework=framework, operation=operation)
-
-        return watched
-
-    def _trained(self, framework: Framework, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def trained(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_nested():
-                return original(self, *args, **kwargs)
-            return fit(original, self, args, kwargs, framework=framework, operation=operation)
-
-        return trained
 
     def restore(self) -> None:
         """Put every original back, where nobody else has put something in its place."""

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
+from driftmeter.instrumentation._booster_training import Evaluations
 from driftmeter.instrumentation._boosters import BoosterInstrumentor, BoosterPatches, argument
 from driftmeter.instrumentation._call import Framework
 from driftmeter.instrumentation._methods import Patches
@@ -128,6 +129,11 @@ def _rows_of(pool: Any) -> Any:
     return pool
 
 
+def _evaluations_of(model: Any) -> Evaluations | None:
+    found: Evaluations | None = model.get_evals_result()
+    return found
+
+
 class CatboostInstrumentor(BoosterInstrumentor):
     """Watches CatBoost's models."""
 
@@ -138,7 +144,7 @@ class CatboostInstrumentor(BoosterInstrumentor):
             _FRAMEWORKS["values", False],
             OPERATIONS,
             choose=_choose,
-            evaluations=lambda model: model.get_evals_result(),
+            evaluations=_evaluations_of,
             package=self._package,
         )
 
