@@ -51,7 +51,7 @@ def categories(trials: int, rng: np.random.Generator) -> Iterator[str]:
         "cell; false alarms in multiples of alpha over all columns, with one standard error, and the share of the "
         "columns that get a verdict at all. Of many categories that are alike chance makes some frequent, and any line "
         "between them would be an alarm: they share bins by a hash of their names. There is none where names were "
-        "lost: of 1,000 alike half are not in a baseline of 1,000 rows, and more than 100 new ones in a large window."
+        "lost: of 1,000 alike a third is not in a baseline of 1,000 rows, and more than 100 new ones in a large window."
     )
     yield ""
     yield "| categories | baseline | rows | at 0.05 | at 0.01 | with a verdict |"
