@@ -16,10 +16,8 @@ that no successful call had, nothing is recorded.
 from __future__ import annotations
 
 import time
-import weakref
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from opentelemetry import context, trace
 from opentelemetry.trace import StatusCode
@@ -33,7 +31,7 @@ from driftmeter.instrumentation._instruments import instruments
 from driftmeter.instrumentation._known import Known
 from driftmeter.instrumentation._served import served_model
 from driftmeter.otlp import model_attributes
-from driftmeter.recorder import Bound, Identity, Registry, active, guard
+from driftmeter.recorder import Identity, Registry, active, guard
 from driftmeter.schema import Role
 from driftmeter.tables import Table, UnreadableError, tabulate
 
@@ -75,6 +73,7 @@ class StartedCall:
         "features",
         "framework",
         "known",
+        "looked_at",
         "model",
         "registry",
         "rows",
@@ -89,6 +88,8 @@ class StartedCall:
         self.framework = framework
         self.model = model
         self.known = known
+        self.looked_at = 0
+        """The id of the object that holds the rows."""
         self.rows: int | None = None
         self.unreadable = ""
         self.features: Table | None = None
@@ -187,6 +188,7 @@ def start_call(registry: Registry, framework: Framework, model: Any, operation: 
             features = known.named(features, registry)
             known.remember(features, source, told, registry.baseline_features)
     started = StartedCall(registry, framework, model, known)
+    started.looked_at = id(source)
     attributes = known.attributes
     if features is None:
         started.unreadable = unreadable
@@ -196,7 +198,7 @@ def start_call(registry: Registry, framework: Framework, model: Any, operation: 
         with guard:
             # By itself: a call whose rows are trouble has its span all the same.
             recorder = known.bound.recorder
-            if recorder is not None and _is_first_look(known, source):
+            if recorder is not None and known.looks.is_first(source, operation):
                 started.features = features.copy()
             elif recorder is not None and recorder.segments is not None:
                 started.seen = features.copy()
@@ -249,7 +251,7 @@ def fail_call(started: StartedCall, error: BaseException, duration: float) -> No
     if recorder.knows("feature", started.features):
         started.registry.record(recorder, [("feature", started.features)])
     else:
-        _last_looked.set(None)  # the next look at these rows is the first one
+        known.looks.forget(started.looked_at)  # the next look at these rows is the first one
 
 
 def finish_call(started: StartedCall, result: Any, duration: float) -> None:
@@ -284,24 +286,3 @@ def _captured_outputs(started: StartedCall, result: Any) -> list[tuple[Role, Tab
         outputs = started.framework.outputs(started.model, started.known.operation, result)
         started.span.set_attributes(captured(outputs, recorder.columns))
     return outputs
-
-
-_last_looked: Final[ContextVar[tuple[Any, Bound, tuple[str, ...]] | None]] = ContextVar(
-    "driftmeter_last_features", default=None
-)
-
-
-def _is_first_look(known: Known, source: Any) -> bool:
-    """Whether these rows are new: ``predict_proba(X)`` and then ``predict(X)`` on the same X are the same rows twice.
-
-    Only another operation of the same model on the very same object counts as a second look.
-    """
-    last = _last_looked.get()
-    if last is not None and last[1] is known.bound and last[0]() is source and known.operation not in last[2]:
-        _last_looked.set((last[0], known.bound, (*last[2], known.operation)))
-        return False
-    try:
-        _last_looked.set((weakref.ref(source), known.bound, (known.operation,)))
-    except TypeError:  # lists and the like cannot be told from another list in the same place
-        _last_looked.set(None)
-    return True

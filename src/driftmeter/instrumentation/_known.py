@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from driftmeter import semconv
+from driftmeter.instrumentation._looks import Looks
 from driftmeter.otlp import model_attributes
 from driftmeter.recorder import Bound, Registry
 from driftmeter.tables import Names, Table
@@ -48,7 +49,17 @@ _COMPARED: Final = frozenset({list, tuple})
 class Known:
     """One operation of one model object: its names, attributes, recorder and instruments."""
 
-    __slots__ = ("_layout", "attributes", "bound", "calls", "captures", "instruments", "operation", "span_name")
+    __slots__ = (
+        "_layout",
+        "attributes",
+        "bound",
+        "calls",
+        "captures",
+        "instruments",
+        "looks",
+        "operation",
+        "span_name",
+    )
 
     def __init__(
         self,
@@ -64,6 +75,8 @@ class Known:
         self.bound = bound
         self.captures = captures
         """Whether spans tell the predictions of small batches."""
+        self.looks: Looks = bound.kept.setdefault(Looks, Looks())
+        """What all operations of the model looked at."""
         self.operation = operation
         self.instruments = instruments
         self.attributes: dict[str, Any] = {
