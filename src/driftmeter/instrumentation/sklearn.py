@@ -33,8 +33,10 @@ class SklearnFramework:
     name = "sklearn"
 
     def features(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return X, which is the first argument or a keyword."""
-        return args[0] if args else kwargs.get("X")
+        """Return X, which is the first argument or a keyword, by whatever name if there is no X."""
+        if args:
+            return args[0]
+        return kwargs["X"] if "X" in kwargs else next(iter(kwargs.values()), None)
 
     def feature_names(self, model: Any) -> Sequence[str]:
         """Return ``feature_names_in_``, which estimators fitted on a frame have."""
@@ -92,15 +94,23 @@ def _predictions(model: Any, result: Any) -> list[tuple[Role, Table]]:
 def _score_names(model: Any, operation: str, table: Table) -> Names:
     """Return the names of a matrix of scores: of all classes, or, of two probabilities, of the second class alone."""
     classes = getattr(model, "classes_", ())
+    labels: tuple[Any, ...]
     if len(classes) != len(table.names):
         labels = table.names
+    elif isinstance(classes[0], np.ndarray):  # a chain's: a column an output, and each has classes
+        labels = tuple(range(len(classes)))
     else:
         labels = tuple(classes.tolist() if isinstance(classes, np.ndarray) else classes)
-    if len(labels) == 2 and operation == "predict_proba":
-        labels = labels[1:]
+        if len(labels) == 2 and operation == "predict_proba" and not _is_multilabel(model):
+            labels = labels[1:]
     # True and 1 are equal, and two categories: so their types are part of what is looked up.
     types = tuple(map(type, labels))
     return (_names_of_scores if _PLAIN.issuperset(types) else _names_of_scores.__wrapped__)(labels, types)
+
+
+def _is_multilabel(model: Any) -> bool:
+    """Whether two labels have probabilities that do not follow from each other."""
+    return bool(getattr(model, "multilabel_", False)) or getattr(model, "n_outputs_", 1) == 2
 
 
 _PLAIN: Final = frozenset({str, int, float, bool})
