@@ -93,9 +93,9 @@ def _predictions(model: Any, result: Any) -> list[tuple[Role, Table]]:
 
 def _score_names(model: Any, operation: str, table: Table) -> Names:
     """Return the names of a matrix of scores: of all classes, or, of two probabilities, of the second class alone."""
-    classes = getattr(model, "classes_", ())
+    classes: Any = getattr(model, "classes_", ())
     labels: tuple[Any, ...]
-    if len(classes) != len(table.names):
+    if not len(classes) or len(classes) != len(table.names):
         labels = table.names
     elif isinstance(classes[0], np.ndarray):  # a chain's: a column an output, and each has classes
         labels = tuple(range(len(classes)))
