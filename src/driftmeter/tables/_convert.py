@@ -90,6 +90,8 @@ def _extension_array(values: Any) -> Float64Array | None:
             array = np.asarray(values.to_numpy())
         except (ValueError, TypeError, NotImplementedError):
             return None
+        if array.dtype.kind in "mM":
+            return _seconds(array)
         return array.astype(np.float64) if array.dtype.kind in _NUMERIC else None
     return None
 

@@ -220,12 +220,17 @@ def _pandas(pandas: Any, data: Any, max_columns: int) -> Table | None:
     if not _is(pandas, data, "DataFrame"):
         return None
     names = tuple(data.columns.tolist()[:max_columns])
-    if len(data) <= SMALL or len(set(data.dtypes)) == 1:
+    if len(data) <= SMALL or _is_plain(data):
         # One array of all columns: for a few rows much cheaper than a Series of each, even where it holds objects.
-        matrix = data.to_numpy()[:, :max_columns]
-        if matrix.dtype.kind in _PLAIN or len(data) <= SMALL:
-            return Table(names, len(data), matrix=matrix)
+        return Table(names, len(data), matrix=data.to_numpy()[:, :max_columns])
     return Table(names, len(data), columns=tuple(_held(column) for _, column in islice(data.items(), max_columns)))
+
+
+def _is_plain(data: Any) -> bool:
+    """Whether all columns are of one type of numpy's: of any other pandas would make an object of each value first."""
+    types = set(data.dtypes)
+    only = types.pop() if len(types) == 1 else None
+    return isinstance(only, np.dtype) and only.kind in _PLAIN
 
 
 def _held(series: Any) -> Any:
