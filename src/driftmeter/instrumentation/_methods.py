@@ -7,12 +7,14 @@ no serving.
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
 from driftmeter.instrumentation import _pools
+from driftmeter.instrumentation._async_call import call_async
 from driftmeter.instrumentation._call import Framework, call
 from driftmeter.instrumentation._outermost import inside
 from driftmeter.instrumentation._training import fit
@@ -108,6 +110,9 @@ class Patches:
         if framework is not None:
             self._performers |= {one: partial(trainer, framework=framework, operation=one) for one in training}
         self._performers |= dict.fromkeys(evaluation, _evaluate)
+        self._awaited = dict(self._performers)
+        if framework is not None and choose is None:
+            self._awaited |= {one: partial(call_async, framework=framework, operation=one) for one in operations}
         self._operations = tuple(self._performers)
         self._classes: weakref.WeakSet[type] = weakref.WeakSet()
         self._own: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
@@ -137,7 +142,8 @@ class Patches:
             self._classes.add(cls)
 
     def _wrapped(self, original: Callable[..., Any], operation: str) -> Callable[..., Any]:
-        wrapper = wrapper_of(original, self._performers[operation])
+        performers = self._awaited if inspect.iscoroutinefunction(original) else self._performers
+        wrapper = wrapper_of(original, performers[operation])
         setattr(wrapper, _MARK, wrapper)
         self._own.add(wrapper)
         return wrapper

@@ -11,6 +11,7 @@ bytes, which are read only where driftmeter can be imported::
 from __future__ import annotations
 
 import functools
+import inspect
 import pickle
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -59,8 +60,20 @@ _unpickled.__module__ = "__main__"
 
 
 def wrapper_of(original: Callable[..., Any], perform: Perform) -> Callable[..., Any]:
-    """Return a function in the place of a method: nested calls go straight to the original."""
+    """Return a function in the place of a method: nested calls go straight to the original.
+
+    In the place of a coroutine function is another one: servers ask for that before they call it.
+    """
     hook = Hook(perform)
+    if inspect.iscoroutinefunction(original):
+
+        @functools.wraps(original)
+        async def awaited(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if hook.is_nested():
+                return await original(self, *args, **kwargs)
+            return await hook.perform(original, self, args, kwargs)
+
+        return awaited
 
     @functools.wraps(original)
     def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
