@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.pool import Pool, ThreadPool
@@ -154,3 +155,22 @@ def test_pools_are_left_as_they_were_found(sdk) -> None:
     driftmeter.monitor(Ensemble(map), name="m")
     driftmeter.shutdown()
     assert (ThreadPoolExecutor.submit, dict(vars(Pool)), dict(vars(ThreadPool))) == before
+
+
+def test_what_others_put_in_the_place_of_the_pools_methods_stays_at_the_end(sdk, monkeypatch) -> None:
+    original = ThreadPoolExecutor.submit
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", original)  # put back after the test
+    sdk.watch()
+    Ensemble(map).predict(X)
+    ours = ThreadPoolExecutor.submit
+    assert ours is not original
+
+    @functools.wraps(ours)
+    def theirs(self, fn, /, *args, **kwargs):
+        return ours(self, fn, *args, **kwargs)
+
+    ThreadPoolExecutor.submit = theirs
+    driftmeter.shutdown()
+    assert ThreadPoolExecutor.submit is theirs
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(sum, [1, 2]).result() == 3

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.pool import Pool, ThreadPool
 from typing import Any, Final
 
+from driftmeter.instrumentation._attributes import Replaced
 from driftmeter.instrumentation._outermost import inside, is_nested
 
 _POOL_METHODS: Final = (
@@ -33,6 +34,7 @@ _POOL_METHODS: Final = (
 _CALLBACKS: Final = ("callback", "error_callback")
 
 _followers = 0
+_replaced: Final = Replaced()
 
 
 def follow() -> None:
@@ -40,20 +42,18 @@ def follow() -> None:
     global _followers  # noqa: PLW0603  # the pools' classes are global too
     _followers += 1
     if _followers == 1:
-        ThreadPoolExecutor.submit = _submitting(ThreadPoolExecutor.submit)  # type: ignore[method-assign]
+        _replaced.put(ThreadPoolExecutor, "submit", _submitting(ThreadPoolExecutor.submit))
         for name in _POOL_METHODS:
             # On the class of threads alone: what a pool of processes is given must be pickled.
-            setattr(ThreadPool, name, _handing_over(getattr(Pool, name)))
+            _replaced.put(ThreadPool, name, _handing_over(getattr(Pool, name)))
 
 
 def unfollow() -> None:
-    """Leave the pools' classes as they were found."""
+    """Leave the pools' classes as they were found, but for what others have put in our place since."""
     global _followers  # noqa: PLW0603
     _followers -= 1
     if not _followers:
-        ThreadPoolExecutor.submit = ThreadPoolExecutor.submit.__wrapped__  # type: ignore[method-assign, attr-defined]
-        for name in _POOL_METHODS:
-            delattr(ThreadPool, name)
+        _replaced.restore()
 
 
 def _submitting(original: Callable[..., Any]) -> Callable[..., Any]:
