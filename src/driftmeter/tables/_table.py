@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from driftmeter.schema import Kind, clean_name
+from driftmeter.tables._records import as_mapping
 from driftmeter.typing import AnyArray, Int64Array
 
 SMALL: Final = 64
@@ -104,7 +105,8 @@ def tabulate(data: Any, *, names: Sequence[str] = (), max_columns: int = 500) ->
 
     Args:
         data: A pandas, polars or pyarrow table, a numpy array of one or two dimensions, a scipy sparse matrix, a
-            mapping of columns, a list of mappings, of rows or of values, or anything that numpy can make an array of.
+            mapping of columns, a list of mappings, of records (dataclasses and the like), of rows or of values, or
+            anything that numpy can make an array of.
         names: The columns' names where the data has none; used when their number fits.
         max_columns: Columns beyond are left out.
 
@@ -306,7 +308,10 @@ def _is_column(values: Any) -> bool:
 def _sequence(data: Sequence[Any], names: Sequence[str], max_columns: int) -> Table:
     if not data:
         return Table(tuple(names[:max_columns]), 0, columns=tuple([] for _ in names[:max_columns]))
-    if isinstance(data[0], Mapping):
+    first = as_mapping(data[0])
+    if isinstance(first, Mapping):
+        if first is not data[0]:
+            data = [as_mapping(row) for row in data]
         if not all(isinstance(row, Mapping) for row in data):
             raise UnreadableError("rows must all be mappings when the first one is")
         keys = list(dict.fromkeys(key for row in data for key in row))[:max_columns]
