@@ -107,3 +107,23 @@ def test_where_names_were_lost_nothing_is_told_by_their_hash() -> None:
     assert all_named(Baseline(whole, "training", blocks=(cut,))) == set()
     assert verdicts_of(whole, whole)
     assert not verdicts_of(cut, whole)
+
+
+def test_blocks_keep_the_categories_that_have_bins_so_that_chance_in_a_block_is_no_variation() -> None:
+    rng = np.random.default_rng(9)
+    rows = rng.integers(0, 200, 20_000)
+    days = np.arange(20_000) // 1000
+    named = np.array([f"c{at}" for at in range(200)], dtype=object)
+    whole = Baseline.from_frame({"x": named[rows]}, model="m", time=days * 86_400.0, block="1d")
+    column = Column("x", kind="categorical")
+    assert len(whole.blocks) >= 19
+    assert all(len(block.columns[column].counts) > 180 and not block.columns[column].other for block in whole.blocks)
+    comparer = Comparer(whole)
+    p_values = []
+    for law in (ALIKE, np.where(np.arange(200) % 2, 2.0, 0.0) / 200):
+        counts = rng.multinomial(1000, law)
+        sketch = CategoricalSketch({f"c{at}": int(count) for at, count in enumerate(counts) if count})
+        window = comparer.count(Snapshot(MODEL, 0, 1, {column: sketch}))
+        p_values += [verdict.p_value for verdict in comparer.verdicts(window, Rules(Config(), MODEL))]
+    assert p_values[0] > 0.01
+    assert p_values[1] < 1e-6

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -28,7 +29,10 @@ MAX_CATEGORIES: Final = 1000
 """Categories that a baseline keeps of one column; the rest is `__other__`."""
 BIN_BUCKETS: Final = 200
 """Buckets that bins are made of, at the most; see `bin_scale`."""
+BIN_CATEGORIES: Final = 200
+"""Categories of a column that have bins, at the most: the most frequent ones, and all others share some."""
 BLOCK_CATEGORIES: Final = 100
+"""Categories that a block keeps beside those that have bins."""
 _CHUNK_VALUES: Final = 1 << 20
 """Values that are copied at once, 8 MB."""
 
@@ -45,6 +49,11 @@ def bin_scale(sketch: NumericSketch) -> int:
             break
         coarse = coarser
     return coarse.scale
+
+
+def most_frequent(sketch: CategoricalSketch, number: int) -> list[str]:
+    """Return a sketch's most frequent categories, by name where they tie."""
+    return sorted(sketch.counts, key=lambda name: (-sketch.counts[name], name))[:number]
 
 
 def _occupied(sketch: NumericSketch) -> int:
@@ -80,10 +89,26 @@ class Prepared:
         """The columns' names."""
         return [column.name for column in self._columns]
 
-    def sketch(self, rows: Int64Array | None = None, *, max_categories: int = MAX_CATEGORIES) -> dict[Column, Sketch]:
-        """Return a sketch for each column, of all rows or of those given."""
+    def sketch(
+        self,
+        rows: Int64Array | None = None,
+        *,
+        max_categories: int = MAX_CATEGORIES,
+        known: Mapping[Column, Collection[str]] = MappingProxyType({}),
+    ) -> dict[Column, Sketch]:
+        """Return a sketch for each column, of all rows or of those given.
+
+        Args:
+            rows: The rows' numbers.
+            max_categories: Categories that are kept beside those known.
+            known: By column the categories that are kept in any case.
+        """
         numeric = iter(self._sketch_numeric(rows))
-        categorical = (_count(values, rows, max_categories) for values in self._categories)
+        columns = [column for column in self._columns if column.kind != "numeric"]
+        categorical = (
+            _count(values, rows, max_categories, known.get(column, ()))
+            for column, values in zip(columns, self._categories, strict=True)
+        )
         return {column: next(numeric if column.kind == "numeric" else categorical) for column in self._columns}
 
     def names(self, name: str) -> list[str] | None:
@@ -123,8 +148,10 @@ class Prepared:
         ]
 
 
-def _count(values: Coded | AnyArray, rows: Int64Array | None, max_categories: int) -> CategoricalSketch:
-    counter = CategoryCounter(max_others=max_categories)
+def _count(
+    values: Coded | AnyArray, rows: Int64Array | None, max_categories: int, known: Collection[str]
+) -> CategoricalSketch:
+    counter = CategoryCounter(known, max_others=max_categories)
     if isinstance(values, Coded):
         counter.add_codes(values.codes if rows is None else values.codes[rows], values.names)
     else:
@@ -139,7 +166,16 @@ def blocks_of(
     order = np.argsort(block_of_row, kind="stable")
     starts = np.searchsorted(block_of_row[order], np.arange(int(block_of_row.max(initial=-1)) + 2))
     scales = {column: bin_scale(sketch) for column, sketch in whole.items() if isinstance(sketch, NumericSketch)}
-    blocks = [prepared.sketch(order[start:end], max_categories=BLOCK_CATEGORIES) for start, end in pairwise(starts)]
+    # What is frequent in a block by chance is no measure of how the categories vary: those that have bins are kept.
+    known = {
+        column: most_frequent(sketch, BIN_CATEGORIES)
+        for column, sketch in whole.items()
+        if isinstance(sketch, CategoricalSketch)
+    }
+    blocks = [
+        prepared.sketch(order[start:end], max_categories=BLOCK_CATEGORIES, known=known)
+        for start, end in pairwise(starts)
+    ]
     return [{column: _coarse(sketch, scales.get(column)) for column, sketch in block.items()} for block in blocks]
 
 

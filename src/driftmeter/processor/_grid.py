@@ -41,7 +41,6 @@ from driftmeter.sketches import (
 from driftmeter.typing import Float64Array, Int64Array
 
 MAX_BINS: Final = 50
-MAX_CATEGORIES: Final = 200
 MAX_BUCKETS: Final = 128
 
 Grain: TypeAlias = tuple[int, int]

@@ -8,12 +8,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from driftmeter import stats
-from driftmeter.baseline import BIN_BUCKETS, Baseline
+from driftmeter.baseline import BIN_BUCKETS, BIN_CATEGORIES, Baseline, most_frequent
 from driftmeter.processor._flat import Flat
 from driftmeter.processor._grid import (
     MAX_BINS,
     MAX_BUCKETS,
-    MAX_CATEGORIES,
     CategoricalGrid,
     Grid,
     NumericGrid,
@@ -70,12 +69,11 @@ def all_named(baseline: Baseline) -> set[Column]:
 
 
 def _categorical_grid(column: Column, baseline: CategoricalSketch, *, hashed: bool) -> CategoricalGrid:
-    ranked = sorted(baseline.counts, key=lambda name: (-baseline.counts[name], name))
     # In the order of their names: the bins do not depend on what was seen first.
-    names = tuple(sorted(ranked[:MAX_CATEGORIES]))
+    names = tuple(sorted(most_frequent(baseline, BIN_CATEGORIES)))
     counts = [baseline.counts[name] for name in names]
-    if hashed and len(ranked) > _FEW:
-        buckets = 1 << (min(len(ranked), MAX_BUCKETS).bit_length() - 1)
+    if hashed and len(baseline.counts) > _FEW:
+        buckets = 1 << (min(len(baseline.counts), MAX_BUCKETS).bit_length() - 1)
         counts += [*bucket_counts(baseline, set(names), buckets), 0]
     else:
         counts.append(baseline.count - sum(counts))

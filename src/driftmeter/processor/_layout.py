@@ -25,7 +25,7 @@ from driftmeter.processor._numeric_grids import NumericGrids
 from driftmeter.typing import AnyArray, BoolArray, Float64Array, Int64Array
 
 _SMALL: Final = np.uint16
-"""Holds which joined bin one of a column's bins belongs to: there are at most `MAX_CATEGORIES` and `MAX_BUCKETS`."""
+"""Holds which joined bin one of a column's bins belongs to: there are at most `BIN_CATEGORIES` and `MAX_BUCKETS`."""
 _NOT_KEPT: Final = frozenset({"_groups", "_finest", "_cuts", "_last"})
 """What is found out again when it is needed."""
 
