@@ -20,6 +20,7 @@ from calibration_blocks import dependent_rows, past_windows, varying_rates
 from calibration_categories import categories
 from calibration_flights import seasons
 from calibration_sliding import sliding_windows
+from calibration_states import alike_categories
 from scipy import stats as reference
 from scipy.special import ndtr, ndtri
 
@@ -295,6 +296,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "docs" / "calibration.md")
     options = parser.parse_args()
     rng, of_blocks = np.random.default_rng(options.seed), np.random.default_rng([options.seed, 1])
+    of_states = np.random.default_rng(options.seed + 2)
     few = max(options.trials // 50, 200)
     sections = {
         "false alarms": false_alarms(options.trials, rng),
@@ -305,6 +307,7 @@ def main() -> None:
         "looks": sliding(max(options.trials // 20_000, 1), rng),
         "sliding windows": sliding_windows(options.slides, options.seed) if options.slides else iter(()),
         "dependent rows": dependent_rows(max(options.trials // 500 // 20 * 20, 20), of_blocks),
+        "dependent categories": alike_categories(max(options.trials // 2500, 10), of_states),
         "past windows": past_windows(max(options.trials // 2500 // 20 * 20, 20), of_blocks),
         "varying rates": varying_rates(max(options.trials // 4, 1000), of_blocks),
         "seasons": seasons(),

@@ -41,6 +41,9 @@ BoolArray = NDArray[np.bool_]
 
 _LEAST_EXPECTED = 5.0
 
+# In so many of its directions lies what rows that are alike add to a statistic, which so varies by more than it grows.
+_DIRECTIONS = 2.0
+
 # More ordered bins than this cost time and power, and show nothing more.
 _MOST_ORDERED_BINS = 64
 
@@ -79,10 +82,11 @@ def homogeneity_p_values(
     p = np.full(a.shape[0], np.nan)
     seen = (a.sum(axis=1) > 0) & (b.sum(axis=1) > 0)
     dependent = np.zeros_like(seen) if design_effect is None else design_effect.dependent & seen
+    dispersion = np.ones_like(p) if design_effect is None else _dispersion(a.sum(axis=1), design_effect)
     for kind in (True, False):
         part = np.flatnonzero(seen & ~dependent & (is_ordered == kind))
         if part.size:
-            p[part] = _independent_rows(a, b, part, ordered=kind)
+            p[part] = _independent_rows(a, b, part, ordered=kind, dispersion=dispersion[part])
     if sparse_bins_p is not None:
         known = np.zeros_like(seen) if design_effect is None else design_effect.blocks >= LEAST_BLOCKS
         p = combined(p, np.where(known, np.nan, np.asarray(sparse_bins_p, dtype=np.float64)))
@@ -93,19 +97,27 @@ def homogeneity_p_values(
     return p
 
 
-def _independent_rows(a: FloatArray, b: FloatArray, part: NDArray[np.intp], *, ordered: bool) -> FloatArray:
+def _dispersion(rows: FloatArray, effect: DesignEffect) -> FloatArray:
+    """By what the statistics of windows with so many rows are to be divided, 1 or more."""
+    # Shares that move do so for all rows of a window.
+    return 1.0 + (effect.dispersion - 1.0) * np.maximum(rows / effect.rows, 1.0)
+
+
+def _independent_rows(
+    a: FloatArray, b: FloatArray, part: NDArray[np.intp], *, ordered: bool, dispersion: FloatArray
+) -> FloatArray:
     """P-values of some columns, all of them with rows on both sides, all ordered or none."""
     if part.size < a.shape[0]:
         a, b = a[part], b[part]
-    fine = [(a[group], b[group]) for group in column_groups(*a.shape)]
+    fine = [(a[group], b[group], dispersion[group]) for group in column_groups(*a.shape)]
     if ordered and a.shape[1] > _MOST_ORDERED_BINS:
         # Few bins are left, so what follows is done for all columns at once.
-        coarse = [coarsen(*pair, most=_MOST_ORDERED_BINS) for pair in fine]
-        fine = [(np.concatenate([x for x, _ in coarse]), np.concatenate([y for _, y in coarse]))]
-    return np.concatenate([_pooled_p_values(*pair, ordered=ordered) for pair in fine])
+        coarse = [coarsen(x, y, most=_MOST_ORDERED_BINS) for x, y, _ in fine]
+        fine = [(np.concatenate([x for x, _ in coarse]), np.concatenate([y for _, y in coarse]), dispersion)]
+    return np.concatenate([_pooled_p_values(x, y, ordered=ordered, dispersion=by) for x, y, by in fine])
 
 
-def _pooled_p_values(a: FloatArray, b: FloatArray, *, ordered: bool) -> FloatArray:
+def _pooled_p_values(a: FloatArray, b: FloatArray, *, ordered: bool, dispersion: FloatArray) -> FloatArray:
     pooled_a, pooled_b = pool_sparse_bins(a, b, ordered=ordered, least=_LEAST_EXPECTED)
     occupied = np.count_nonzero(pooled_a + pooled_b, axis=1)
     p = np.empty(a.shape[0])
@@ -116,7 +128,7 @@ def _pooled_p_values(a: FloatArray, b: FloatArray, *, ordered: bool) -> FloatArr
     many = ~few
     if many.any():
         a, b = pooled_a[many], pooled_b[many]
-        omnibus = _omnibus(a, b, occupied[many], ordered=ordered)
+        omnibus = _omnibus(a, b, occupied[many], ordered=ordered, dispersion=dispersion[many])
         p[many] = cauchy(omnibus, _cumulative(a, b)) if ordered else omnibus
     return p
 
@@ -131,14 +143,19 @@ def _two_bins(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.minimum(1.0, 2.0 * one_sided)
 
 
-def _omnibus(a: FloatArray, b: FloatArray, occupied: NDArray[np.intp], *, ordered: bool) -> FloatArray:
+def _omnibus(
+    a: FloatArray, b: FloatArray, occupied: NDArray[np.intp], *, ordered: bool, dispersion: FloatArray
+) -> FloatArray:
     from scipy.special import gammaincc
 
     n, m = a.sum(axis=1, keepdims=True), b.sum(axis=1, keepdims=True)
     share = (a + b) / (n + m)
     statistic = _power_divergence(a, share * n)
     statistic += _deviance(b, share * m) if ordered else _power_divergence(b, share * m)
-    p: FloatArray = gammaincc((occupied - 1) / 2.0, np.maximum(statistic, 0.0) / 2.0)
+    bins = occupied - 1
+    mean, added = dispersion * bins, (dispersion - 1.0) * bins
+    freedom = mean**2 / (bins + 2.0 * added + added**2 / _DIRECTIONS)
+    p: FloatArray = gammaincc(freedom / 2.0, np.maximum(statistic, 0.0) / mean * freedom / 2.0)
     return p
 
 

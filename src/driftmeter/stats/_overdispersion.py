@@ -18,10 +18,12 @@ independent, and larger, in a few directions, if not. The eigenvalues of `sum(e_
   the p-value says so.
 
 tr(C^2) is estimated without bias (Bai and Saranadasa 1996) and raised by 30 %, since windows made of few states have
-heavier tails than normal ones; where the statistic itself varied yet more between blocks, that counts, the more so
-the more blocks there are. That neighbouring blocks are alike is allowed for (`_block_series`). Where the blocks do
-not contradict independence, at a level of 6 %, the column counts as independent: an estimate from ten blocks would
-cost half of the power.
+heavier tails than normal ones (doubled where bins have no order: no other p-value tempers this one there); where the
+statistic itself varied yet more between blocks, that counts, the more so the more blocks there are. That neighbouring
+blocks are alike is allowed for (`_block_series`). Where the blocks do not contradict independence, at a level of 6 %,
+the column counts as independent: an estimate from ten blocks would cost half of the power. Only of many categories so
+much less is enough to make a window's statistic look large, and so well do ten blocks know it, that it is divided by
+their dispersion (Rao and Scott's first correction).
 
 The shares move by as much in a window with twice the traffic, if it lasts as long: the excess over 1 grows with
 the rows of the window. It is not reduced for smaller ones. Windows that overlap are not blocks.
@@ -51,6 +53,10 @@ IntArray = NDArray[np.intp]
 LEAST_BLOCKS = 4
 INDEPENDENCE_LEVEL = 0.06
 _HEAVY_TAILS = 1.3
+_HEAVY_TAILS_WITHOUT_ORDER = 2.0
+
+_WELL_KNOWN = 200.0
+"""Degrees of freedom from which on a dispersion is known to a tenth or so."""
 
 _VARIES_LESS_LEVEL = 0.05
 _POWERS = 12
@@ -112,6 +118,10 @@ class DesignEffect:
     dependent: BoolArray
     """Whether the blocks contradict independent rows, shape (d,)."""
 
+    dispersion: FloatArray
+    """Pearson's statistic of the blocks over its degrees of freedom, at least 1, where many bins without an order tell
+    it well; 1 elsewhere, shape (d,)."""
+
     @classmethod
     def gathered(cls, parts: Sequence[tuple[DesignEffect, IntArray]], *, bins: int) -> DesignEffect:
         """Some columns of each of several design effects, one after the other, padded to so many bins."""
@@ -126,7 +136,7 @@ class DesignEffect:
             omnibus=ScaleEstimate.gathered([part.omnibus for part in taken]),
             cumulative=ScaleEstimate.gathered([part.cumulative for part in taken]),
             share=share,
-            **{name: _joined(taken, name) for name in ("blocks", "rows", "correlation", "dependent")},
+            **{name: _joined(taken, name) for name in ("blocks", "rows", "correlation", "dependent", "dispersion")},
         )
 
     def take(self, columns: IntArray) -> DesignEffect:
@@ -139,6 +149,7 @@ class DesignEffect:
             rows=self.rows[columns],
             correlation=self.correlation[columns],
             dependent=self.dependent[columns],
+            dispersion=self.dispersion[columns],
         )
 
 
@@ -178,13 +189,20 @@ def estimate_design_effect(blocks: ArrayLike, *, ordered: ArrayLike, history: Ar
     correlation = np.where(is_ordered, series.correlation(cumulative), series.correlation(omnibus))
     baseline = series.baseline()
     return DesignEffect(
-        omnibus=_estimate(omnibus, series, correlation, *uniform),
+        omnibus=_estimate(
+            omnibus,
+            series,
+            correlation,
+            *uniform,
+            tails=np.where(is_ordered, _HEAVY_TAILS, _HEAVY_TAILS_WITHOUT_ORDER),
+        ),
         cumulative=_estimate(cumulative, series, correlation, *moments),
         share=share,
         blocks=baseline.seen,
         rows=baseline.rows.sum(axis=0) / np.maximum(baseline.seen, 1.0),
         correlation=correlation,
         dependent=(baseline.seen >= LEAST_BLOCKS) & (contradiction < INDEPENDENCE_LEVEL),
+        dispersion=np.where(is_ordered, 1.0, _dispersion(pearson, series, freedom)),
     )
 
 
@@ -231,20 +249,30 @@ def _contradiction(
     return np.where(estimable, gammaincc(half, half * square / mean), 1.0)
 
 
+def _dispersion(deviations: FloatArray, series: BlockSeries, freedom: FloatArray) -> FloatArray:
+    """The mean of the blocks' statistics over its degrees of freedom where there are enough of these, else 1."""
+    degrees = series.degrees * freedom
+    told = (series.baseline().seen >= LEAST_BLOCKS) & (degrees >= _WELL_KNOWN)
+    square = np.einsum("tdk,tdk->d", deviations, deviations)
+    return np.where(told, np.maximum(square / np.maximum(degrees, 1.0), 1.0), 1.0)
+
+
 def _estimate(
     deviations: FloatArray,
     series: BlockSeries,
     correlation: FloatArray,
     trace: FloatArray,
     trace_of_square: FloatArray,
+    *,
+    tails: FloatArray | float = _HEAVY_TAILS,
 ) -> ScaleEstimate:
     """What the blocks say, and the past windows with them where there are any."""
     first = series.blocks
-    blocks = _scale(deviations[:first], series.baseline(), correlation, trace, trace_of_square)
+    blocks = _scale(deviations[:first], series.baseline(), correlation, trace, trace_of_square, tails=tails)
     if len(series.rows) == first:
         return blocks
     alone = _varies_less(deviations[first:], series.history(), correlation, blocks)
-    both = _scale(deviations, series, correlation, trace, trace_of_square)
+    both = _scale(deviations, series, correlation, trace, trace_of_square, tails=tails)
     return ScaleEstimate(
         **{
             field.name: np.where(alone, getattr(blocks, field.name), getattr(both, field.name))
@@ -259,6 +287,8 @@ def _scale(
     correlation: FloatArray,
     trace: FloatArray,
     trace_of_square: FloatArray,
+    *,
+    tails: FloatArray | float = _HEAVY_TAILS,
 ) -> ScaleEstimate:
     """Compare the spectrum with the traces under independence."""
     degrees = series.degrees
@@ -269,7 +299,7 @@ def _scale(
     scale, square, largest = _spectrum(deviations)
     scale, square, largest = scale / f, square / f**2, largest / f
     square -= scale**2 / f
-    square *= _HEAVY_TAILS * f**2 / ((f - 1.0) * (f + 2.0))
+    square *= tails * f**2 / ((f - 1.0) * (f + 2.0))
     square = np.maximum(square, (1.0 - 1.0 / np.sqrt(f + 1.0)) * _half_variance(deviations, f + 1.0))
     unbiased = f / series.independent_degrees(correlation)
     # A column that varies less than independent rows (a timetable) keeps their scale.
