@@ -111,13 +111,13 @@ def test_where_too_much_was_seen_but_once_the_rare_are_no_bins_of_their_own() ->
 
 def test_the_rest_is_spread_by_a_hash_where_it_has_most_of_the_rows() -> None:
     alike = CategoryCuts([5] * 200)
-    assert [alike.buckets(rows, most=128) for rows in (9, 10, 100, 400, 900)] == [1, 2, 16, 64, 128]
+    assert [alike.buckets(rows, alone=0, most=128) for rows in (9, 10, 100, 400, 900)] == [1, 2, 16, 64, 128]
     heads = CategoryCuts([4000, *[5] * 200])
     assert heads.alone(1000) == 1
-    assert heads.buckets(1000, most=128) == 1
+    assert heads.buckets(1000, alone=1, most=128) == 1
     most_are_rare = CategoryCuts([900, *[5] * 200])
     assert most_are_rare.alone(1000) == 1
-    assert most_are_rare.buckets(1000, most=128) == 64  # 526 rows, 5 each
+    assert most_are_rare.buckets(1000, alone=1, most=128) == 64  # 526 rows, 5 each
 
 
 def test_all_categories_can_have_a_bin_where_hardly_any_went_unseen() -> None:

@@ -129,12 +129,13 @@ class CategoricalGrid:
         """Return how many categories stand alone when a window has so many rows, and over how many bins the rest is.
 
         Args:
-            rows: The window's rows.
+            rows: The window's rows, or the baseline's if these are fewer.
             cuts: What `cuts` returned.
-            named: Whether all of these rows have names. Those that lost it would be missing from the hash's bins.
+            named: Whether all of the window's rows have names: those without would be missing from the hash's bins.
         """
-        smaller = min(rows, int(self.baseline.sum()))
-        return cuts.alone(smaller), cuts.buckets(smaller, most=self.buckets) if named else 1
+        alone = cuts.alone(rows)
+        most = self.buckets if named else 1
+        return alone, 1 if most == 1 else cuts.buckets(rows, alone=alone, most=most)
 
     def groups(self, rows: int) -> Int64Array:
         """Return, for each bin, which of the joined bins it belongs to; what is rare joins the last one."""

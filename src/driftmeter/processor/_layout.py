@@ -195,7 +195,7 @@ class Layout:
                 if at not in self._cuts:
                     self._cuts[at] = grid.cuts()
                 named = not window[self.starts[at + 1] - 1]
-                grain[row] = grid.grain(number, self._cuts[at], named=named)
+                grain[row] = grid.grain(min(number, int(self._totals[at])), self._cuts[at], named=named)
         return grain
 
     def _grouped(self, at: int, grain: Grain, rows: int) -> npt.NDArray[np.uint16]:

@@ -141,17 +141,18 @@ class CategoryCuts:
         after = int(np.searchsorted(lines, alone))
         return int(lines[after]) if after < len(lines) else int(lines[-1])
 
-    def buckets(self, rows: float, *, most: int) -> int:
+    def buckets(self, rows: float, *, alone: int, most: int) -> int:
         """Return over how many bins the categories that do not stand alone are to be spread by a hash of their names.
 
         Args:
             rows: Rows on the smaller side.
+            alone: How many stand alone.
             most: Never more than this.
 
         Returns:
             A power of two such that each expects `least` rows; 1 where most rows are of categories that stand alone.
         """
-        rest = self._rest[self.alone(rows)]
+        rest = float(self._rest[alone])
         if 2.0 * rest <= self._total:
             return 1
         expected = rows * rest / self._total / self._least
