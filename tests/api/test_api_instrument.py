@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 import driftmeter
 from driftmeter import Baseline, BaselineError, ConfigError
-from driftmeter.recorder import active
+from driftmeter.recorder import active, digest_of
 
 X = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 5.0], [3.0, 1.0]])
 Y = np.array(["no", "no", "yes", "yes"])
@@ -28,8 +28,10 @@ def test_a_call_gives_a_span_a_duration_rows_and_sketches(sdk, model) -> None:
     model.predict(X)
     (span,) = sdk.spans()
     assert span.name == "predict LogisticRegression"
+    version = digest_of(2, model.classes_)
     assert dict(span.attributes) == {
         "ml.model.name": "LogisticRegression",
+        "ml.model.version": version,
         "ml.model.framework": "sklearn",
         "ml.operation.name": "predict",
         "ml.batch.size": 4,
@@ -37,7 +39,8 @@ def test_a_call_gives_a_span_a_duration_rows_and_sketches(sdk, model) -> None:
     assert type(span.attributes["ml.batch.size"]) is int
     metrics = sdk.collect(sdk.cumulative)
     (duration,), (rows,) = metrics["ml.prediction.duration"], metrics["ml.prediction.rows"]
-    call = {"ml.model.name": "LogisticRegression", "ml.model.framework": "sklearn", "ml.operation.name": "predict"}
+    whole = {"ml.model.name": "LogisticRegression", "ml.model.version": version}
+    call = {**whole, "ml.model.framework": "sklearn", "ml.operation.name": "predict"}
     assert (duration.attributes, duration.count) == (call, 1)
     assert duration.explicit_bounds[0] == 0.0005
     assert (rows.attributes, rows.value) == (call, 4)

@@ -75,6 +75,16 @@ CALLS = {
 }
 
 
+def test_two_models_never_share_a_sketch_and_one_trained_again_is_the_same(watched) -> None:
+    watched()
+    for outputs in (1, 2, 1):
+        sequential(outputs).predict_on_batch(X)
+    spans = [span.attributes for span in watched.spans()]
+    assert {span["ml.model.name"] for span in spans} == {"Sequential"}
+    first, second, third = (span["ml.model.version"] for span in spans)
+    assert first == third != second
+
+
 @pytest.mark.parametrize("operation", CALLS)
 @pytest.mark.parametrize(
     ("make", "name"), [(sequential, "Sequential"), (functional, "Functional"), (of_its_own, "Net")], ids=["a", "b", "c"]

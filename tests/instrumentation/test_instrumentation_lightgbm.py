@@ -175,6 +175,19 @@ def test_names_are_the_boosters_where_the_rows_have_none(models, watch, sdk) -> 
     assert set(sdk.counts()) == {"f0", "f1", "f2", "prediction"}
 
 
+def test_two_models_never_share_a_sketch_and_one_trained_again_is_the_same(watch, sdk) -> None:
+    watch()
+    rows = [FRAME, FRAME.rename(columns=str.upper), X, X[:, :2]]
+    for _ in range(2):
+        for one in rows:
+            trained(rows=one).predict(one)
+    spans = [span.attributes for span in sdk.spans() if span.name.startswith("predict")]
+    identities = [(span["ml.model.name"], span["ml.model.version"]) for span in spans]
+    assert identities[:4] == identities[4:]
+    assert len(set(identities)) == 4
+    assert {name for name, _ in identities} == {"Booster"}
+
+
 def test_explanations_and_training_are_no_predictions(models, watch, sdk) -> None:
     watch()
     for model in (models["booster"], models["regressor"]):

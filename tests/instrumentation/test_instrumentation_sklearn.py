@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -230,6 +230,23 @@ def test_the_same_rows_given_to_another_model_count_there_too(sdk) -> None:
         LogisticRegression().fit(X, Y).predict(X)
         LogisticRegression().fit(X, Y).predict_proba(X)
     assert sdk.counts()["f0"] == 600
+
+
+def test_two_models_never_share_a_sketch_and_one_trained_again_is_the_same(sdk) -> None:
+    sdk.watch()
+    few, many = Y, np.array(["a", "b", "c"])[np.arange(len(X)) % 3]
+    trainings = [(X, few), (X[:, :2], few), (X, many), (X, X[:, 0])]
+    for _ in range(2):
+        for rows, target in trainings:
+            estimator = LinearRegression() if target.dtype.kind == "f" else LogisticRegression()
+            make_pipeline(StandardScaler(), estimator).fit(rows, target).predict(rows)
+    served = [span.attributes for span in sdk.spans() if span.attributes["ml.operation.name"] == "predict"]
+    models = [(one["ml.model.name"], one["ml.model.version"]) for one in served]
+    assert models[:4] == models[4:]
+    assert len(set(models)) == 4
+    assert {name for name, _ in models} == {"Pipeline"}
+    first = [p for p in sdk.collect(sdk.delta)["ml.column.value"] if p.attributes["ml.column.name"] == "f0"]
+    assert {(p.attributes["ml.model.version"], p.count) for p in first} == {(version, 2 * 60) for _, version in models}
 
 
 def test_models_are_let_go(sdk) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from driftmeter.instrumentation.statsmodels import StatsmodelsInstrumentor
-from driftmeter.recorder import active
+from driftmeter.recorder import active, digest_of
 
 sm = pytest.importorskip("statsmodels.api")
 smf = pytest.importorskip("statsmodels.formula.api")
@@ -80,12 +80,22 @@ def test_a_prediction_is_the_same_and_is_one_span_with_its_columns(name, watched
     (span,) = watched.spans()
     assert dict(span.attributes) == {
         "ml.model.name": type(results.model).__name__,
+        "ml.model.version": digest_of(results.model.exog_names, results.model.endog_names),
         "ml.model.framework": "statsmodels",
         "ml.operation.name": "predict",
         "ml.batch.size": 7,
     }
     assert watched.counts() == dict.fromkeys((*_columns(name), "prediction"), 7)
     assert _max_by_column(watched, "prediction") == {"prediction": pytest.approx(np.max(plain))}
+
+
+def test_two_models_never_share_a_sketch_and_one_fitted_again_is_the_same(watched) -> None:
+    watched.watch_statsmodels()
+    for formula in ("y ~ a + b", "y ~ a", "n ~ a + b") * 2:
+        smf.ols(formula, FRAME).fit().predict(NEW)
+    versions = [span.attributes["ml.model.version"] for span in watched.spans()]
+    assert versions[:3] == versions[3:]
+    assert len(set(versions)) == 3
 
 
 @pytest.mark.parametrize("name", ["ols array", "glm", "logit", "formula"])

@@ -306,6 +306,19 @@ def test_threads_and_tasks_keep_their_own_calls(watched) -> None:
     assert watched.counts()["f0"] == sum(sizes)
 
 
+def test_two_modules_never_share_a_sketch_and_one_trained_again_is_the_same(watched) -> None:
+    watched()
+    for width in (1, 2, 1):
+        nn.Sequential(nn.Linear(X.shape[1], width)).eval()(X)
+    with_lazy = nn.Sequential(nn.LazyLinear(1)).eval()
+    with_lazy(X)
+    spans = [span.attributes for span in watched.spans()]
+    assert {span["ml.model.name"] for span in spans} == {"Sequential"}
+    first, second, third, lazy = (span.get("ml.model.version") for span in spans)
+    assert first == third != second
+    assert lazy is None
+
+
 def test_modules_are_let_go(watched) -> None:
     watched()
     references = []

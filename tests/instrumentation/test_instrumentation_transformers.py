@@ -317,6 +317,16 @@ def test_the_name_is_the_one_it_was_loaded_by_unless_that_is_a_path(tokenizer, w
     assert [span.attributes["ml.model.name"] for span in watched.spans()] == list(names.values())
 
 
+def test_networks_of_one_class_with_other_labels_are_two_models(tokenizer, watched) -> None:
+    watched()
+    for last in ("glad", "sad", "glad"):
+        net = network()
+        net.config.id2label = {0: "calm", 1: "angry", 2: last}
+        transformers.pipeline("text-classification", model=net, tokenizer=tokenizer, device="cpu")("good")
+    first, second, third = (span.attributes["ml.model.version"] for span in watched.spans())
+    assert first == third != second
+
+
 def test_names_that_the_program_gave_win(pipe, watched) -> None:
     watched()
     registry = active()

@@ -321,10 +321,24 @@ def test_a_model_has_the_name_and_version_that_were_saved_with_it(watch, sdk) ->
     loaded = xgb.Booster(model_file=booster.save_raw())
     watch()
     loaded.inplace_predict(X)
-    trained().inplace_predict(X)
-    spans = [span for span in sdk.spans() if span.name.startswith("inplace")]
-    told = [(span.attributes["ml.model.name"], span.attributes.get("ml.model.version")) for span in spans]
-    assert told == [("churn", "7"), ("Booster", None)]
+    assert _identities(sdk) == [("churn", "7")]
+
+
+def _identities(sdk):
+    spans = [span.attributes for span in sdk.spans() if span.name.startswith("inplace")]
+    return [(span["ml.model.name"], span["ml.model.version"]) for span in spans]
+
+
+def test_two_models_never_share_a_sketch_and_one_trained_again_is_the_same(watch, sdk) -> None:
+    watch()
+    rows = [FRAME, FRAME.rename(columns=str.upper), X, X[:, :2]]
+    for _ in range(2):
+        for one in rows:
+            trained(rows=one).inplace_predict(one)
+    identities = _identities(sdk)
+    assert identities[:4] == identities[4:]
+    assert len(set(identities)) == 4
+    assert {name for name, _ in identities} == {"Booster"}
 
 
 def test_subclasses_of_the_users_own_are_watched_whenever_they_are_made(watch, sdk) -> None:

@@ -11,7 +11,7 @@ import pytest
 from driftmeter import Baseline
 from driftmeter.config import Config
 from driftmeter.config._classes import ModelConfig
-from driftmeter.recorder import Identity, Registry
+from driftmeter.recorder import Identity, Registry, digest_of
 from driftmeter.recorder._log_once import MAX_SAID
 from driftmeter.schema import Model
 from driftmeter.tables import tabulate
@@ -216,3 +216,34 @@ def test_a_model_whose_version_is_not_known_has_the_only_versions_baseline() -> 
     for known, found in ((1, ["7"]), (2, [])):
         registry = Registry(Config(), baselines=baselines[:known])
         assert [baseline.model.version for baseline in registry.baselines(Model("delay"))] == found
+
+
+def test_models_of_one_class_that_were_trained_on_other_things_are_two() -> None:
+    registry = Registry(Config())
+    first, second = (Identity("Pipeline", trained_on=digest) for digest in ("a1", "b2"))
+    assert [_model(registry, one)[0] for one in (first, second, first)] == [
+        Model("Pipeline", "a1"),
+        Model("Pipeline", "b2"),
+        Model("Pipeline", "a1"),
+    ]
+
+
+def test_what_a_model_was_trained_on_is_no_version_of_one_that_has_a_name() -> None:
+    plain = Identity("Pipeline", trained_on="a1")
+    named = Config(models={"delay": ModelConfig(match="Pipeline")})
+    assert _model(Registry(named), plain)[0] == Model("delay")
+    assert _model(Registry(Config(model_name="delay")), plain)[0] == Model("delay")
+    assert _model(Registry(Config(model_version="7")), plain)[0] == Model("Pipeline", "7")
+    assert _model(Registry(Config(), baselines=[FLIGHTS]), plain)[0] == Model("flights")
+    assert _model(Registry(Config()), plain, served=Model("Service"))[0] == Model("Service")
+    assert _model(Registry(Config()), Identity("Booster", "delay", trained_on="a1"))[0] == Model("delay")
+    called_so = Baseline.from_frame(pd.DataFrame(np.ones((5, 2)), columns=list("xy")), model="Pipeline")
+    assert _model(Registry(Config(), baselines=[called_so]), plain)[0] == Model("Pipeline")
+
+
+def test_a_digest_is_of_facts_whatever_holds_them() -> None:
+    assert digest_of(None, None) == ""
+    assert digest_of(["a", "b"], np.array([0, 1])) == digest_of(("a", "b"), [0, 1])
+    assert digest_of([np.array(["x", "y"]), np.array([0, 1])]) == digest_of([["x", "y"], [0, 1]])
+    assert len({digest_of(facts) for facts in (["a"], ["b"], 1, [1], ["1"])}) == 5
+    assert digest_of(["a", "b"], None) == "62504188ac66"

@@ -16,6 +16,7 @@ import numpy as np
 from driftmeter.instrumentation import _tensors
 from driftmeter.instrumentation._keras_device import leading_weight, weights_device
 from driftmeter.instrumentation._known import Known
+from driftmeter.instrumentation._parameters import shapes_of
 from driftmeter.recorder import Identity, active
 from driftmeter.schema import Role
 from driftmeter.tables import Names, Table
@@ -79,11 +80,12 @@ class KerasCall:
         return ()
 
     def identity(self, model: Any) -> Identity:
-        """Return the name that the model was given, and its class; names that Keras makes up count as none."""
+        """Return the name that the model was given, its class, and its weights' shapes; names made up count as none."""
         kind = type(model).__name__
         given = str(getattr(model, "name", "") or kind)
         made_up = "|".join({_CAPITALS.sub("_", kind).lower(), "model", "sequential", "functional"})
-        return Identity(kind, "" if re.fullmatch(rf"({kind}|{made_up})(_\d+)?", given) else given)
+        name = "" if re.fullmatch(rf"({kind}|{made_up})(_\d+)?", given) else given
+        return Identity(kind, name, trained_on=shapes_of(model.weights))
 
     def device(self, model: Any) -> int | None:
         """Return the number of the CUDA device that the model's weights are on."""

@@ -27,7 +27,7 @@ import numpy as np
 
 from driftmeter.instrumentation import _tensors
 from driftmeter.instrumentation._gpu_of import cuda_ordinal
-from driftmeter.recorder import Identity
+from driftmeter.recorder import Identity, digest_of
 from driftmeter.schema import Role
 from driftmeter.tables import Names, Table
 
@@ -92,7 +92,9 @@ def identity_of(network: Any) -> Identity:
     name = str(getattr(getattr(network, "config", None), "name_or_path", ""))
     # Names at the hub are "model" or "owner/model"; what else has a slash is somebody's folder.
     is_name = name and name.count("/") <= 1 and name[0] not in "./~\\"
-    return Identity(type(network).__name__, name if is_name else "")
+    labels = getattr(getattr(network, "config", None), "id2label", None)
+    trained_on = digest_of([*map(str, labels.values())] if isinstance(labels, dict) else None)
+    return Identity(type(network).__name__, name if is_name else "", trained_on=trained_on)
 
 
 def reads_texts(pipeline: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from driftmeter.instrumentation import _tensors
 from driftmeter.instrumentation._device_copies import DeviceCopies, Slot
 from driftmeter.instrumentation._gpu_of import cuda_ordinal, parameters_device
+from driftmeter.instrumentation._parameters import shapes_of
 from driftmeter.recorder import Identity, ModelRecorder, Registry, active
 from driftmeter.schema import Role
 from driftmeter.tables import Table, tabulate
@@ -44,8 +45,9 @@ class TorchCall:
         return ()
 
     def identity(self, model: Any) -> Identity:
-        """Return the class's name, of a scripted module the one that it was written as."""
-        return Identity(str(getattr(model, "original_name", "")) or type(model).__name__)
+        """Return the class's name, of a scripted module the one that it was written as, and its parameters' shapes."""
+        class_name = str(getattr(model, "original_name", "")) or type(model).__name__
+        return Identity(class_name, trained_on=shapes_of(model.parameters()))
 
     def device(self, model: Any) -> int | None:
         """Return the number of the CUDA device that the input is on, else that of the module's first parameter."""

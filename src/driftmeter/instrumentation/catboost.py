@@ -64,7 +64,8 @@ class CatboostFramework(SklearnFramework):
     def identity(self, model: Any) -> Identity:
         """Return the metadata's ``model_name`` and ``model_version``, which are saved with the model."""
         told: Any = model.get_metadata() if model.is_fitted() else {}
-        return Identity(type(model).__name__, told.get("model_name") or "", told.get("model_version") or "")
+        name, version = told.get("model_name") or "", told.get("model_version") or ""
+        return Identity(type(model).__name__, name, version, self.trained_on(model))
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:  # noqa: ARG002
         """Return predictions, or scores by class; a classifier's raw values are margins, and so scores."""

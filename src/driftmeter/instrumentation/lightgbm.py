@@ -49,6 +49,12 @@ class LightgbmFramework(SklearnFramework):
         booster = _booster_of(model)
         return _facts_of(booster).names if booster is not None else ()
 
+    def width(self, model: Any) -> int | None:
+        """Return the booster's number of features."""
+        booster = _booster_of(model)
+        width: int | None = None if booster is None else booster.num_feature()
+        return width
+
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:
         """Return predictions, or scores by class; with an objective of the user's own they are margins."""
         if operation == "predict" and type(result) is np.ndarray and result.dtype.kind == "f":

@@ -17,7 +17,7 @@ import numpy as np
 from driftmeter.instrumentation._methods import Patches
 from driftmeter.instrumentation._on_import import ImportInstrumentor
 from driftmeter.instrumentation._subclasses import SubclassHook, subclasses
-from driftmeter.recorder import Identity, guard
+from driftmeter.recorder import Identity, digest_of, guard
 from driftmeter.schema import Kind, Role
 from driftmeter.sketches import category_name
 from driftmeter.tables import Names, Table, UnreadableError, tabulate
@@ -44,8 +44,21 @@ class SklearnFramework:
         return () if names is None else names
 
     def identity(self, model: Any) -> Identity:
-        """Return the class's name; estimators have no place for another."""
-        return Identity(type(model).__name__)
+        """Return the class's name, since estimators have no place for another, and a digest of features and labels."""
+        return Identity(type(model).__name__, trained_on=self.trained_on(model))
+
+    def trained_on(self, model: Any) -> str:
+        """Return a digest of the features and the labels that a model knows: what stays when it is trained again."""
+        with guard:
+            # By itself: a program's own properties may raise anything, and the call has its span all the same.
+            names = self.feature_names(model)
+            return digest_of(list(names) if len(names) else self.width(model), getattr(model, "classes_", None))
+        return ""
+
+    def width(self, model: Any) -> int | None:
+        """Return the number of features that a model knows."""
+        width: int | None = getattr(model, "n_features_in_", None)
+        return width
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:
         """Return predictions, or scores by class; of two classes the second one's, since the first follows from it."""

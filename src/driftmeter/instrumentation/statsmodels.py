@@ -14,7 +14,7 @@ import numpy as np
 from driftmeter.instrumentation._methods import Patches
 from driftmeter.instrumentation._on_import import ImportInstrumentor
 from driftmeter.instrumentation.sklearn import MAX_CLASSES
-from driftmeter.recorder import Identity, guard
+from driftmeter.recorder import Identity, digest_of, guard
 from driftmeter.schema import Role
 from driftmeter.sketches import category_name
 from driftmeter.tables import Names, Table, UnreadableError, tabulate
@@ -53,8 +53,10 @@ class _Prediction:
         return self._names
 
     def identity(self, model: Any) -> Identity:
-        """Return the class of the model that was fitted."""
-        return Identity(type(model.model).__name__)
+        """Return the class of the model that was fitted, and a digest of what it explains by what."""
+        of = model.model
+        told = getattr(of, "exog_names", None), getattr(of, "endog_names", None)
+        return Identity(type(of).__name__, trained_on=digest_of(*told))
 
     def outputs(self, model: Any, operation: str, result: Any) -> list[tuple[Role, Table]]:
         """Return the predicted means, or, of a model of categories, the probability of each."""

@@ -63,7 +63,13 @@ class XgboostFramework(SklearnFramework):
         if booster is None:
             return Identity(type(model).__name__)
         name, version = booster.attr("model_name"), booster.attr("model_version")
-        return Identity(type(model).__name__, name or "", version or "")
+        return Identity(type(model).__name__, name or "", version or "", self.trained_on(model))
+
+    def width(self, model: Any) -> int | None:
+        """Return the booster's number of features."""
+        booster = _booster_of(model)
+        width: int | None = None if booster is None else booster.num_features()
+        return width
 
     def device(self, model: Any) -> int | None:
         """Return the number of the CUDA device that the estimator or booster is to use."""

@@ -2,7 +2,7 @@
 
 from driftmeter.recorder._active import activate, active, decided
 from driftmeter.recorder._guard import guard
-from driftmeter.recorder._identity import Identity
+from driftmeter.recorder._identity import Identity, digest_of
 from driftmeter.recorder._model import Columns, Limits, ModelRecorder
 from driftmeter.recorder._registry import Bound, Registry, load_baselines
 from driftmeter.recorder._seeker import Bin, Seeker
@@ -19,6 +19,7 @@ __all__ = [
     "activate",
     "active",
     "decided",
+    "digest_of",
     "guard",
     "load_baselines",
 ]

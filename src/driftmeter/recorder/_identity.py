@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any, Final
 
 from driftmeter.baseline import Baseline
@@ -28,6 +29,7 @@ from driftmeter.config import Config
 from driftmeter.recorder._log_once import LogOnce
 from driftmeter.schema import Model
 
+_DIGEST_BYTES: Final = 6
 MAX_HELD: Final = 100
 """Declared objects without weak references that are kept alive; the first ones make room, and are not declared then."""
 
@@ -40,11 +42,14 @@ class Identity:
         class_name: The name of its class.
         name: The name that it bears, in its metadata say; empty when it bears none.
         version: The version that it bears, likewise.
+        trained_on: What it was trained on, as `digest_of` has it. It stands for the version of a model that bears
+            neither name nor version, so that two of one class are not taken for one.
     """
 
     class_name: str
     name: str = ""
     version: str = ""
+    trained_on: str = ""
 
     @property
     def known_as(self) -> str:
@@ -147,9 +152,12 @@ class Identities:
         found = self._by_names(names, by) if named else self._by_width(len(names), by)
         if found is not None:
             return self._lend(found, own if identity.name else Model(found.name, own.version or found.version))
-        if self._baselines and not self.baselines(own):
+        if self.baselines(own):
+            return own
+        if self._baselines:
             self._tell_no_baseline(own, names, named=named)
-        return own
+        is_called_as_its_class = not identity.name and served is None
+        return replace(own, version=own.version or identity.trained_on) if is_called_as_its_class else own
 
     def _told(self, model_object: Any, identity: Identity) -> Model | None:
         declared = self._declared.get(id(model_object))
@@ -221,6 +229,24 @@ class Identities:
         """Return the model one of whose baselines fits; none when there are two."""
         found = [model for model, features in self.features.items() if any(map(fits, features))]
         return found[0] if len(found) == 1 else None
+
+
+def digest_of(*facts: Any) -> str:
+    """Return some facts of a model as twelve hexadecimal digits, the same in every process; empty if all are None.
+
+    Args:
+        facts: Numbers, texts, None, and sequences and arrays of such.
+    """
+    if all(fact is None for fact in facts):
+        return ""
+    return blake2b(repr([*map(_plain, facts)]).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _plain(fact: Any) -> Any:
+    """Return the same of Python's own objects, which look alike in all versions of all libraries."""
+    if hasattr(fact, "tolist"):
+        return fact.tolist()
+    return [*map(_plain, fact)] if isinstance(fact, list | tuple) else fact
 
 
 def reference(model_object: Any, forget: Callable[[], object]) -> weakref.ref[Any] | None:
