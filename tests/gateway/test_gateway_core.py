@@ -97,7 +97,7 @@ def test_drift_of_all_replicas_is_told_once_and_when_it_ends(simulated) -> None:
     assert detected[-1] == 0
 
 
-@pytest.mark.parametrize("checkpoint", [1, 3, 1000])
+@pytest.mark.parametrize("checkpoint", [1, pytest.param(3, marks=pytest.mark.slow), 1000])
 def test_a_gateway_that_is_killed_again_and_again_says_what_one_says_that_lives(simulated, checkpoint) -> None:
     living, killed = simulated("living.db", checkpoint=checkpoint), simulated("killed.db", checkpoint=checkpoint)
     sent = []

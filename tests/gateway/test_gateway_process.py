@@ -69,7 +69,7 @@ def test_replicas_become_merged_sketches_signals_and_its_own_metrics_at_the_back
     assert gateway.end() == 0
 
 
-@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+@pytest.mark.parametrize("protocol", [pytest.param("grpc", marks=pytest.mark.slow), "http/protobuf"])
 def test_a_baseline_that_is_pushed_is_compared_with(gateway, backend, tmp_path, monkeypatch, protocol) -> None:
     baseline = Baseline.from_frame(rows(seed=3, count=2000), model="m")
     baseline.save(tmp_path / "m.json")
@@ -187,7 +187,7 @@ def test_a_wrong_configuration_ends_it_with_one_line_that_names_it(tmp_path, bac
     assert not list(tmp_path.rglob("*.db*"))
 
 
-@pytest.mark.parametrize("protocol", ["grpc", "http"])
+@pytest.mark.parametrize("protocol", ["grpc", pytest.param("http", marks=pytest.mark.slow)])
 def test_an_address_in_use_ends_it_with_one_line_and_leaves_the_state_as_it_was(gateway, tmp_path, protocol) -> None:
     state = tmp_path / "driftmeter-gateway.db"
     with socket.socket() as taken:

@@ -30,7 +30,7 @@ from driftmeter.exceptions import StateError
 from driftmeter.gateway._inbound import Signal
 from driftmeter.gateway._outbox import Item
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of the file; another one cannot be read."""
 _APPLICATION: Final = 0x64726966
 """Says in the file's header that it is ours: 'drif'."""
