@@ -86,6 +86,7 @@ def test_each_window_is_labelled_with_its_week(app):
     assert sorted(set(ends)) == [stretch.end for stretch in stretches]
 
 
+@pytest.mark.slow
 def test_the_next_week_waits_for_the_signals_of_the_window_before(app):
     came_late = 2.0
 
@@ -108,6 +109,7 @@ def test_a_window_whose_signals_never_come_does_not_stop_the_traffic(app, monkey
     assert traffic.rows == 400
 
 
+@pytest.mark.slow
 def test_it_stops_when_its_time_is_over(app):
     traffic = Traffic([_week(number, 200) for number in range(40)], url=app.url, window=1, seconds=1.5)
     traffic.start()

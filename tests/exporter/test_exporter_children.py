@@ -85,8 +85,8 @@ WAYS = [(way, method) for way in ("processes", "executor") for method in METHODS
     ("terminated_pool", METHODS[0]),
     ("loky", "spawn"),
 ]
-QUICK = [("processes", "fork"), ("processes", "spawn"), ("pool", "fork")]
-"""One of each kind; the others are slow in all."""
+QUICK = [("processes", "fork"), ("executor", "spawn")]
+"""A child that has a copy of all that there is, and one that begins anew; the others are slow in all."""
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ def test_where_nothing_is_watched_host_metrics_are_as_without_driftmeter(monkeyp
         assert EXCLUDED not in os.environ
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux") or shutil.which("gcc") is None, reason="needs Linux and gcc")
 def test_a_gpu_is_told_of_and_the_host_is_not_where_that_is_switched_off(kit, tmp_path, receivers) -> None:
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "libnvidia-ml.so.1", DRIVER], check=True)

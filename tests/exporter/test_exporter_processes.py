@@ -56,6 +56,7 @@ def test_cumulative_is_the_default_and_its_last_point_holds_all(folder, services
     assert received.column_counts() == {"temp": 100, "town": 100, "prediction": 100}
 
 
+@pytest.mark.slow
 def test_sdk_disabled_silences_us_and_the_service_works(folder, services, receivers, kit) -> None:
     received = receivers()
     environ = kit.environment(
@@ -116,6 +117,7 @@ def test_an_ordinary_exit_sends_the_last_interval(folder, tmp_path, receivers, k
     assert received.column_counts() == {"x": 1}
 
 
+@pytest.mark.slow
 def test_exit_with_a_dead_collector_is_bounded(folder, tmp_path, kit) -> None:
     # It listens and never answers: worse than a closed port.
     with socket.socket() as dead:

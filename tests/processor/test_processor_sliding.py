@@ -176,6 +176,7 @@ def test_a_leap_of_the_clock_gives_few_windows() -> None:
     assert len(windows.due(10**9 * SECOND)) <= 4
 
 
+@pytest.mark.slow
 def test_what_a_window_taught_counts_within_the_next_one_at_a_step_of_each_models_own(monkeypatch) -> None:
     """To work it out takes a hundred times as long as a verdict, so that not all models may do it at one time."""
     frame = {"x": RNG.normal(size=2000)}
